@@ -1,0 +1,63 @@
+// The run directory: the one file that knows every path in it.
+//
+//   runs/<name>/  sweep.toml  sweep.toml.1 …  data.json  ledger.db  status.json  lock.json
+//                 units/<unit-id>.h5  stages/<stage-id>.pt  logs/<unit-id>.log
+//                 quarantine/  results.db
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sweeps/datasets.hpp"
+#include "sweeps/ids.hpp"
+#include "sweeps/sweep.hpp"
+
+namespace calsweep {
+
+namespace fs = std::filesystem;
+
+class RunDirectory {
+ public:
+  explicit RunDirectory(fs::path root) : root_(std::move(root)) {}
+
+  const fs::path& root() const { return root_; }
+  fs::path spec() const { return root_ / "sweep.toml"; }
+  fs::path data() const { return root_ / "data.json"; }
+  fs::path ledger() const { return root_ / "ledger.db"; }
+  fs::path status() const { return root_ / "status.json"; }
+  fs::path lock() const { return root_ / "lock.json"; }
+  fs::path results() const { return root_ / "results.db"; }
+  fs::path units() const { return root_ / "units"; }
+  fs::path unit(const UnitId& id) const { return units() / (id.str() + ".h5"); }
+  fs::path stages() const { return root_ / "stages"; }
+  fs::path stage(const StageId& id) const { return stages() / (id.str() + ".pt"); }
+  fs::path logs() const { return root_ / "logs"; }
+  fs::path log(const UnitId& id) const { return logs() / (id.str() + ".log"); }
+  fs::path quarantine() const { return root_ / "quarantine"; }
+
+  /// True if it holds a sweep.toml.
+  bool holds_sweep() const;
+  /// Sealed unit files present (names only, nothing opened), sorted.
+  std::vector<UnitId> sealed_units() const;
+  /// Moves a damaged file away, never deletes it. Returns its new path.
+  fs::path quarantine_file(const fs::path& file) const;
+
+  /// Reads back what `run` stored: the spec as run and the data it used, expanded. Throws UsageError
+  /// if this is no run directory.
+  Sweep load_sweep() const;
+
+ private:
+  fs::path root_;
+};
+
+/// Writes to "<file>.partial", flushes to disk, renames: complete or absent. Throws IoError naming
+/// the path and, for a full disk or quota, what to do.
+void write_file_atomically(const fs::path& file, std::string_view content);
+/// Throws IoError.
+std::string read_file(const fs::path& file);
+/// Flushes a file and the directory entry that names it. Throws IoError.
+void sync_file(const fs::path& file);
+
+}  // namespace calsweep

@@ -1,0 +1,66 @@
+// What an agent and its trainer say to each other: one JSON object per line.
+//
+// The agent writes commands to the trainer's stdin; the trainer answers on file descriptor 3 (its
+// stdout and stderr belong to the log). The trainer speaks first ("hello"). End of file on stdin
+// means: leave. Numbers that may be NaN never travel here: divergence is an outcome in the unit file.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "sweeps/ids.hpp"
+#include "sweeps/unit.hpp"
+
+namespace calsweep {
+
+inline constexpr int kTrainerReplyFd = 3;
+
+// ---- agent -> trainer -------------------------------------------------------------------------
+/// Train this unit. Paths are absolute. The trainer's stderr goes to `log_file` from now on.
+struct TrainCommand {
+  Attempt attempt{};
+  WorkUnit unit;
+  std::string run_directory;
+  std::string data_root;  ///< of the spec; may be empty
+  std::string inventory;  ///< DataInventory::to_json()
+};
+std::string encode(const TrainCommand& command);
+TrainCommand decode_train_command(std::string_view line);  ///< throws FormatError
+
+// ---- trainer -> agent -------------------------------------------------------------------------
+struct TrainerHello {
+  std::string device;  ///< "cpu" or e.g. "cuda:0 NVIDIA H100"
+  std::string libtorch_version;
+};
+/// Sent at least every two seconds while training: the heartbeat.
+struct TrainerProgress {
+  UnitId unit;
+  std::int64_t networks_done = 0, networks = 0;
+  double fraction = 0.0;  ///< of the unit's work, 0…1
+  std::string doing;      ///< "d6 n2000 mixup seeds 0-9, epoch 12/30"
+};
+struct TrainerDone {
+  UnitId unit;
+  Attempt attempt{};
+  std::string checksum;   ///< of the sealed file; empty for a stage unit
+  std::int64_t bytes = 0;
+  double seconds = 0.0;
+  std::vector<TrialId> diverged;
+};
+enum class FailureKind { Trainer, OutOfMemory, Data, Disk, Internal };
+std::string_view to_string(FailureKind kind);
+FailureKind failure_kind_from(std::string_view text);  ///< throws FormatError
+struct TrainerFailed {
+  UnitId unit;
+  Attempt attempt{};
+  FailureKind kind = FailureKind::Internal;
+  std::string message;
+};
+using TrainerReply = std::variant<TrainerHello, TrainerProgress, TrainerDone, TrainerFailed>;
+std::string encode(const TrainerReply& reply);
+TrainerReply decode_trainer_reply(std::string_view line);  ///< throws FormatError
+
+}  // namespace calsweep

@@ -1,0 +1,112 @@
+// The sealed unit file: one HDF5 file per unit with the logits of its trials. Format: docs/unit-file.md.
+//
+// The first 512 bytes (HDF5's user block) are text with the SHA-256 of everything behind them, so a
+// file proves its own completeness without the ledger. A file appears under its name only when it is
+// whole: written as *.partial, flushed, checksummed, fsynced, renamed.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "sweeps/ids.hpp"
+
+namespace calsweep {
+
+inline constexpr int kUnitFileFormat = 1;
+
+enum class TrialOutcome { Completed, Diverged };
+
+/// Where and with what a unit was made.
+struct Provenance {
+  std::string calsweep_version, libtorch_version, hdf5_version, host, device, started_at;  // UTC ISO
+  std::int64_t threads = 1;
+};
+
+struct UnitFileHeader {
+  UnitId unit;
+  std::int64_t attempt = 0;
+  std::string dataset;
+  std::int64_t n_classes = 0;
+  std::map<std::string, std::string> fingerprints;  ///< data set -> SHA-256
+  Provenance provenance;
+};
+
+/// One row of the per-epoch record; epoch 0 is before the first task step.
+struct EpochRecord {
+  std::int64_t epoch = 0;
+  double train_loss = 0.0;  ///< mean over the epoch's samples, nats; NaN for epoch 0
+  double test_accuracy = 0.0, test_nll = 0.0, test_confidence = 0.0;
+  double test_ece_guo2017 = 0.0, test_ece_noise2026 = 0.0;
+};
+
+/// Logits of one input set: [n_rows, n_classes] float32, row-major.
+struct LogitSet {
+  std::string name;  ///< "test", "validation", "ood/mnist"
+  std::vector<float> logits;
+};
+
+struct TrialRecord {
+  TrialId id;
+  std::string settings;  ///< Settings::canonical()
+  std::int64_t seed = 0, member = 0;
+  std::int64_t fused_width = 1;
+  TrialOutcome outcome = TrialOutcome::Completed;
+  std::int64_t diverged_step = -1;  ///< first step with a non-finite loss
+  double train_seconds = 0.0;       ///< wall time of its stack divided by the stack's width
+  std::vector<EpochRecord> epochs;
+  std::vector<LogitSet> logits;  ///< empty for a diverged trial
+};
+
+class UnitFileWriter {
+ public:
+  /// Opens "<path>.partial". Throws IoError.
+  UnitFileWriter(std::filesystem::path path, const UnitFileHeader& header);
+  ~UnitFileWriter();  ///< an unsealed file is removed
+  UnitFileWriter(const UnitFileWriter&) = delete;
+  UnitFileWriter& operator=(const UnitFileWriter&) = delete;
+
+  /// Labels of "test" or "validation", shared by all trials of the file; each in [0, n_classes).
+  void add_labels(const std::string& set, std::span<const std::int32_t> labels);
+  void add_trial(const TrialRecord& trial);
+  /// Makes it complete and visible; returns the SHA-256 in its user block. Throws IoError.
+  std::string seal();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+class UnitFileReader {
+ public:
+  /// Opens and, if asked, verifies the checksum. Throws FormatError for a file that is truncated,
+  /// damaged, of another format version or no unit file; IoError if it cannot be read.
+  explicit UnitFileReader(std::filesystem::path path, bool verify_checksum = true);
+  ~UnitFileReader();
+  UnitFileReader(UnitFileReader&&) noexcept;
+
+  const UnitFileHeader& header() const;
+  const std::string& checksum() const;  ///< as written in the user block
+  std::vector<TrialId> trials() const;  ///< sorted
+  /// Everything but the logits.
+  TrialRecord trial(const TrialId& id) const;
+  /// Names of the logit sets a trial has, sorted.
+  std::vector<std::string> logit_sets(const TrialId& id) const;
+  /// [n, n_classes] row-major. Throws FormatError if absent or damaged.
+  std::vector<float> logits(const TrialId& id, const std::string& set) const;
+  std::vector<std::int32_t> labels(const std::string& set) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// True if the file's content matches the checksum in its user block. Never throws for damage.
+bool unit_file_is_intact(const std::filesystem::path& path);
+
+}  // namespace calsweep
