@@ -8,7 +8,7 @@
 
 namespace calsweep {
 
-double mlp_macs_per_sample(const Settings& settings);     ///< multiply-accumulates, one forward pass
+double mlp_macs_per_sample(const Settings& settings);  ///< multiply-accumulates, one forward pass
 double train_flops_per_sample(const Settings& settings);  ///< forward + backward
 double stage_flops(const Settings& settings);             ///< the warm-up of one network; 0 if none
 /// Task training and evaluation of one network, without its warm-up.

@@ -1,8 +1,8 @@
 // The data sets calsweep knows: names, files, shapes, where they are looked for, fingerprints.
 //
 // Reading pixels is the worker's job; this file only says what exists and whether it is the same
-// data as before. Searched, in this order: the spec's data_root, $CALSWEEP_DATA, ~/.cache/calsweep/data
-// (XDG_CACHE_HOME respected), and the folders that Debian packages install.
+// data as before. Searched, in this order: the spec's data_root, $CALSWEEP_DATA,
+// ~/.cache/calsweep/data (XDG_CACHE_HOME respected), and the folders that Debian packages install.
 #pragma once
 
 #include <array>
@@ -32,9 +32,9 @@ struct DatasetDescription {
   std::string_view name;  ///< "fashion-mnist"
   DataFormat format;
   std::int64_t channels, height, width;
-  std::int64_t n_classes;      ///< 0 for sets that serve only as out-of-distribution inputs
-  std::int64_t label_bytes;    ///< CifarBinary only
-  std::int64_t n_train;        ///< 0: no training split
+  std::int64_t n_classes;    ///< 0 for sets that serve only as out-of-distribution inputs
+  std::int64_t label_bytes;  ///< CifarBinary only
+  std::int64_t n_train;      ///< 0: no training split
   std::int64_t n_test;
   std::array<double, 3> mean, std;  ///< per channel, of pixels scaled to [0, 1]
   SplitFiles train, test;
@@ -47,6 +47,16 @@ struct DatasetDescription {
 std::span<const DatasetDescription> known_datasets();
 /// nullptr if unknown.
 const DatasetDescription* find_dataset(std::string_view name);
+
+/// An entry of data.ood: "mnist", "gtsrb:raw" (pixels scaled to [0, 1] only), "mnist?" (may be
+/// absent).
+struct OodName {
+  std::string set;
+  bool raw = false;
+  bool optional = false;
+  std::string str() const { return set + (raw ? ":raw" : ""); }  ///< without the "?"
+};
+OodName parse_ood_name(std::string_view entry);
 
 /// A data set as found on this machine.
 struct DatasetOnDisk {
@@ -72,6 +82,10 @@ std::filesystem::path locate_dataset(std::string_view name, const std::string& d
 /// As above, an empty path instead of an exception.
 std::filesystem::path find_dataset_folder(std::string_view name,
                                           const std::string& data_root_of_spec);
+
+/// The file called `name`, `name`.gz or, for record files, `stem`_COUNT.bin in `folder`; empty if
+/// none.
+std::filesystem::path find_data_file(const std::filesystem::path& folder, const std::string& name);
 
 /// Reads the files of a set and hashes them. Throws IoError.
 std::string fingerprint_dataset(const DatasetDescription& set, const std::filesystem::path& folder);

@@ -45,8 +45,8 @@ enum ExitCode : int {
 }  // namespace calsweep
 
 /// For programmer errors that no input may reach; always on.
-#define CALSWEEP_CHECK(condition, message)                                               \
-  do {                                                                                   \
+#define CALSWEEP_CHECK(condition, message)                                                 \
+  do {                                                                                     \
     if (!(condition)) ::calsweep::check_failed(#condition, (message), __FILE__, __LINE__); \
   } while (false)
 

@@ -44,8 +44,8 @@ class RunDirectory {
   /// Moves a damaged file away, never deletes it. Returns its new path.
   fs::path quarantine_file(const fs::path& file) const;
 
-  /// Reads back what `run` stored: the spec as run and the data it used, expanded. Throws UsageError
-  /// if this is no run directory.
+  /// Reads back what `run` stored: the spec as run and the data it used, expanded. Throws
+  /// UsageError if this is no run directory.
   Sweep load_sweep() const;
 
  private:

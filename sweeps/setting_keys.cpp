@@ -24,36 +24,50 @@ SettingKey boolean(std::string_view path, bool value, std::string_view meaning) 
 }
 SettingKey choice(std::string_view path, std::string value, Choices choices,
                   std::string_view meaning) {
-  return {path, Type::Text, std::move(value), -kInf, kInf, false, std::move(choices), "", meaning,
-          ""};
+  return {path,    Type::Text, std::move(value), -kInf, kInf, false, std::move(choices), "",
+          meaning, ""};
 }
 
 std::vector<SettingKey> make_keys() {
   std::vector<SettingKey> keys = {
       choice("data.dataset", "fashion-mnist", {"fashion-mnist", "mnist", "cifar-10"},
              "Data set that is trained and tested on."),
-      integer("data.size", 0, 0, "images",
-              "Training images; 0 = all that the validation split leaves. Sizes are nested: the first "
-              "`size` images of one permutation."),
+      integer(
+          "data.size", 0, 0, "images",
+          "Training images; 0 = all that the validation split leaves. Sizes are nested: the first "
+          "`size` images of one permutation."),
       choice("data.subset", "shared", {"shared", "per-seed"},
-             "Which permutation subsets are taken from: one for all seeds (the paper's way: seeds vary "
+             "Which permutation subsets are taken from: one for all seeds (the paper's way: seeds "
+             "vary "
              "initial weights and batch order only), or one per seed."),
       integer("data.subset_seed", 42, 0, "", "Key of the subset permutation."),
-      integer("data.validation_size", 0, 0, "images",
-              "Held-out training images whose logits are logged; the last of the permutation, so they "
-              "are the same for all sizes and never trained on."),
+      integer(
+          "data.validation_size", 0, 0, "images",
+          "Held-out training images whose logits are logged; the last of the permutation, so they "
+          "are the same for all sizes and never trained on."),
       integer("data.test_size", 0, 0, "images", "Test images used, from the first; 0 = all."),
       choice("data.normalization", "dataset", {"dataset", "none"},
-             "`dataset`: pixels scaled to [0, 1], then the data set's channel mean and standard deviation "
+             "`dataset`: pixels scaled to [0, 1], then the data set's channel mean and standard "
+             "deviation "
              "(docs/data.md); `none`: pixels scaled to [0, 1] only."),
-      SettingKey{"data.ood", Type::TextList, std::vector<std::string>{}, -kInf, kInf, false, {}, "",
-                 "Out-of-distribution test sets whose logits are logged. A name that ends in `?` is left "
-                 "out when that data is not there.",
-                 ""},
-      integer("data.ood_size", 0, 0, "images", "Images used of each OOD set, from the first; 0 = all."),
-      choice("data.ood_normalization", "dataset", {"dataset", "none"},
-             "How OOD images are normalised: with the training set's constants, or scaled to [0, 1] only "
-             "(what the noise warm-up paper's code does for its Fig. 5)."),
+      SettingKey{
+          "data.ood",
+          Type::TextList,
+          std::vector<std::string>{},
+          -kInf,
+          kInf,
+          false,
+          {},
+          "",
+          "Out-of-distribution test sets whose logits are logged. `NAME:raw` scales pixels to [0, "
+          "1] "
+          "instead of normalising them with the training set's constants (what the noise warm-up "
+          "paper's code does for its Fig. 5); a `?` at the end leaves the set out when its files "
+          "are "
+          "not there.",
+          ""},
+      integer("data.ood_size", 0, 0, "images",
+              "Images used of each OOD set, from the first; 0 = all."),
 
       choice("model.architecture", "mlp", {"mlp"}, "Network family."),
       integer("model.depth", 2, 1, "weight layers",
@@ -82,11 +96,13 @@ std::vector<SettingKey> make_keys() {
              "Learning rate over epochs: constant, or cosine to zero, stepped per epoch."),
       integer("training.epochs", 30, 1, "epochs", "Passes over the training images."),
       integer("training.batch_size", 128, 1, "images", "Images per step."),
-      boolean("training.drop_last", false, "Drop an incomplete last batch instead of training on it."),
+      boolean("training.drop_last", false,
+              "Drop an incomplete last batch instead of training on it."),
 
-      integer("logging.epoch_every", 1, 0, "epochs",
-              "Test accuracy, NLL, mean confidence and ECE are recorded every so many epochs (and for "
-              "epoch 0 and the last); 0 = for the last epoch only."),
+      integer(
+          "logging.epoch_every", 1, 0, "epochs",
+          "Test accuracy, NLL, mean confidence and ECE are recorded every so many epochs (and for "
+          "epoch 0 and the last); 0 = for the last epoch only."),
 
       integer("noise_warmup.samples", 480000, 1, "images",
               "Noise images trained on before the task; whole batches only."),
@@ -95,7 +111,8 @@ std::vector<SettingKey> make_keys() {
              "Distribution of noise pixels, mean 0; uniform is matched by standard deviation."),
       real("noise_warmup.std", 1.0, 0.0, kInf, "", "Standard deviation of noise pixels.", true),
       choice("noise_warmup.labels", "random", {"random", "uniform"},
-             "Targets: `random`: one class drawn uniformly per image; `uniform`: the soft target 1/K."),
+             "Targets: `random`: one class drawn uniformly per image; `uniform`: the soft target "
+             "1/K."),
       choice("noise_warmup.optimizer", "adam", {"adam", "sgd"},
              "Optimiser of the warm-up; the task starts with a fresh one."),
       real("noise_warmup.learning_rate", 1e-4, 0.0, kInf, "", "Step size of the warm-up.", true),
@@ -128,7 +145,8 @@ std::span<const std::string_view> ingredient_names() {
 }
 
 std::span<const std::string_view> section_names() {
-  static constexpr std::array<std::string_view, 4> kNames = {"data", "logging", "model", "training"};
+  static constexpr std::array<std::string_view, 4> kNames = {"data", "logging", "model",
+                                                             "training"};
   return kNames;
 }
 

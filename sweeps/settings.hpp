@@ -5,7 +5,8 @@
 // the canonical form that trial ids hash is made from it, and the trainer reads its settings
 // through it. Adding a key = adding a row here and reading it where it matters.
 //
-// Keys of an ingredient ("noise_warmup.samples") exist for a trial only while that ingredient is on.
+// Keys of an ingredient ("noise_warmup.samples") exist for a trial only while that ingredient is
+// on.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +25,7 @@ using SettingValue =
 enum class SettingType { Boolean, Integer, Real, Text, TextList };
 
 struct SettingKey {
-  std::string_view path;        ///< dotted, e.g. "model.depth"
+  std::string_view path;  ///< dotted, e.g. "model.depth"
   SettingType type;
   SettingValue default_value;
   double minimum = -std::numeric_limits<double>::infinity();  ///< inclusive
@@ -57,8 +58,8 @@ class Settings {
  public:
   Settings();  ///< all defaults, no ingredient on
 
-  /// The value must have the key's type (an integer is taken for a Real). CALSWEEP_CHECKs otherwise:
-  /// checking user input is the spec parser's job.
+  /// The value must have the key's type (an integer is taken for a Real). CALSWEEP_CHECKs
+  /// otherwise: checking user input is the spec parser's job.
   void set(std::string_view path, SettingValue value);
   void turn_on(std::string_view ingredient);
 
@@ -79,8 +80,8 @@ class Settings {
   bool operator==(const Settings&) const = default;
 
  private:
-  std::vector<SettingValue> values_;   // by index in setting_keys()
-  std::vector<bool> ingredients_;      // by index in ingredient_names()
+  std::vector<SettingValue> values_;  // by index in setting_keys()
+  std::vector<bool> ingredients_;     // by index in ingredient_names()
 };
 
 }  // namespace calsweep

@@ -27,8 +27,8 @@ inline constexpr int kTrainingSemantics = 1;
 
 /// One axis: a key, or several keys zipped together, and the values taken.
 struct Axis {
-  std::vector<std::string> paths;                  ///< one, or several that move together
-  std::vector<std::vector<SettingValue>> values;   ///< [point][path]
+  std::vector<std::string> paths;                 ///< one, or several that move together
+  std::vector<std::vector<SettingValue>> values;  ///< [point][path]
 };
 
 struct Exclusion {
@@ -57,16 +57,16 @@ struct Method {
 };
 
 struct AnalysisOptions {
-  std::string reference;      ///< method the others are compared with
-  double alpha = 0.05;        ///< significance level after correction
+  std::string reference;  ///< method the others are compared with
+  double alpha = 0.05;    ///< significance level after correction
 };
 
 struct ExecutionOptions {
-  std::int64_t fuse = 1;               ///< networks stacked into one, at most
-  double unit_seconds = 20.0;          ///< aimed-at duration of a unit on one slot
-  std::int64_t max_attempts = 3;       ///< tries per unit before its trials are set aside
-  double heartbeat_seconds = 120.0;    ///< a silent trainer is killed after this
-  std::int64_t threads = 1;            ///< LibTorch threads per CPU slot
+  std::int64_t fuse = 1;             ///< networks stacked into one, at most
+  double unit_seconds = 20.0;        ///< aimed-at duration of a unit on one slot
+  std::int64_t max_attempts = 3;     ///< tries per unit before its trials are set aside
+  double heartbeat_seconds = 120.0;  ///< a silent trainer is killed after this
+  std::int64_t threads = 1;          ///< LibTorch threads per CPU slot
 };
 
 struct Spec {
@@ -121,8 +121,8 @@ struct Trial {
 
 struct Replicate {
   CellIndex cell = 0;
-  std::int32_t method = 0;  ///< index into Spec::methods
-  std::int64_t seed = 0;    ///< pairing key; for DisjointSeeds the replicate number
+  std::int32_t method = 0;         ///< index into Spec::methods
+  std::int64_t seed = 0;           ///< pairing key; for DisjointSeeds the replicate number
   std::vector<TrialIndex> trials;  ///< one, or the M members of an ensemble
 };
 
@@ -133,7 +133,7 @@ struct Sweep {
   std::vector<std::string> axis_names;  ///< short column names: "depth", "size" (unique)
   std::vector<Cell> cells;
   std::vector<Recipe> recipes;
-  std::vector<Trial> trials;  ///< unique
+  std::vector<Trial> trials;          ///< unique
   std::vector<Replicate> replicates;  ///< in cell, method, seed order
 };
 
@@ -141,8 +141,8 @@ struct Sweep {
 /// trailing "?" disappear and any other entry hash as "absent" (plan does so when data is missing).
 Sweep expand(Spec spec, DataInventory data);
 
-/// The data sets a spec names, resolved on this machine: located and fingerprinted. Optional sets that
-/// are absent are left out. Throws IoError for a missing one (see locate_dataset).
+/// The data sets a spec names, resolved on this machine: located and fingerprinted. Optional sets
+/// that are absent are left out. Throws IoError for a missing one (see locate_dataset).
 DataInventory take_inventory(const Spec& spec);
 /// As above, leaving out whatever is missing; the messages go to `missing`.
 DataInventory take_partial_inventory(const Spec& spec, std::vector<std::string>& missing);

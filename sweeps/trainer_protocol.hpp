@@ -2,7 +2,8 @@
 //
 // The agent writes commands to the trainer's stdin; the trainer answers on file descriptor 3 (its
 // stdout and stderr belong to the log). The trainer speaks first ("hello"). End of file on stdin
-// means: leave. Numbers that may be NaN never travel here: divergence is an outcome in the unit file.
+// means: leave. Numbers that may be NaN never travel here: divergence is an outcome in the unit
+// file.
 #pragma once
 
 #include <cstdint>
@@ -45,7 +46,7 @@ struct TrainerProgress {
 struct TrainerDone {
   UnitId unit;
   Attempt attempt{};
-  std::string checksum;   ///< of the sealed file; empty for a stage unit
+  std::string checksum;  ///< of the sealed file; empty for a stage unit
   std::int64_t bytes = 0;
   double seconds = 0.0;
   std::vector<TrialId> diverged;

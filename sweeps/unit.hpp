@@ -1,9 +1,9 @@
 // Units: what is dispatched, retried and sealed as one.
 //
 // A unit is one or more stacks, trained one after another; a stack is up to `fuse` networks of one
-// recipe trained as one stacked network. Which trials share a stack depends only on the sweep (seeds
-// in aligned blocks), never on workers or on what is left to do, so fusion rounding is reproducible;
-// which stacks share a unit affects nothing but the number of files.
+// recipe trained as one stacked network. Which trials share a stack depends only on the sweep
+// (seeds in aligned blocks), never on workers or on what is left to do, so fusion rounding is
+// reproducible; which stacks share a unit affects nothing but the number of files.
 #pragma once
 
 #include <functional>
@@ -34,9 +34,9 @@ struct WorkUnit {
   UnitId id;
   UnitKind kind = UnitKind::Trials;
   std::vector<Stack> stacks;
-  double flops = 0.0;             ///< estimated work
-  std::string shape;              ///< cost-model family: architecture, depth, width, input, fusion
-  std::vector<StageId> needs;     ///< stages that must exist before it can run (sorted, unique)
+  double flops = 0.0;          ///< estimated work
+  std::string shape;           ///< cost-model family: architecture, depth, width, input, fusion
+  std::vector<StageId> needs;  ///< stages that must exist before it can run (sorted, unique)
 
   std::size_t n_networks() const;
   /// One line of JSON, the form in which agents and trainers get it.
@@ -45,8 +45,8 @@ struct WorkUnit {
 };
 
 struct PackingOptions {
-  double flops_per_unit = 4e11;     ///< aim; a single stack may be larger
-  std::size_t max_networks = 256;   ///< per unit
+  double flops_per_unit = 4e11;    ///< aim; a single stack may be larger
+  std::size_t max_networks = 256;  ///< per unit
 };
 
 /// Packs every trial for which `is_done` is false, and every stage that those need and for which

@@ -1,8 +1,9 @@
-// The sealed unit file: one HDF5 file per unit with the logits of its trials. Format: docs/unit-file.md.
+// The sealed unit file: one HDF5 file per unit with the logits of its trials. Format:
+// docs/unit-file.md.
 //
 // The first 512 bytes (HDF5's user block) are text with the SHA-256 of everything behind them, so a
-// file proves its own completeness without the ledger. A file appears under its name only when it is
-// whole: written as *.partial, flushed, checksummed, fsynced, renamed.
+// file proves its own completeness without the ledger. A file appears under its name only when it
+// is whole: written as *.partial, flushed, checksummed, fsynced, renamed.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +25,8 @@ enum class TrialOutcome { Completed, Diverged };
 
 /// Where and with what a unit was made.
 struct Provenance {
-  std::string calsweep_version, libtorch_version, hdf5_version, host, device, started_at;  // UTC ISO
+  std::string calsweep_version, libtorch_version, hdf5_version, host, device,
+      started_at;  // UTC ISO
   std::int64_t threads = 1;
 };
 

@@ -1,0 +1,232 @@
+#include "sweeps/unit.hpp"
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <unordered_map>
+
+#include "sweeps/cost.hpp"
+#include "sweeps/errors.hpp"
+
+namespace calsweep {
+namespace {
+
+using nlohmann::json;
+
+UnitId id_of(const WorkUnit& unit) {
+  std::string content = unit.kind == UnitKind::Stage ? "stage" : "trials";
+  for (const auto& stack : unit.stacks) {
+    content += "|";
+    for (const auto& member : stack.members) {
+      content += (unit.kind == UnitKind::Stage ? member.stage.hex() : member.trial.hex());
+    }
+  }
+  return UnitId::of(content);
+}
+
+double stack_flops(const Stack& stack, UnitKind kind) {
+  const double one =
+      kind == UnitKind::Stage ? stage_flops(stack.settings) : trial_flops(stack.settings);
+  return one * static_cast<double>(stack.members.size());
+}
+
+// Collects stacks of one family into units of about the size asked for.
+class UnitBuilder {
+ public:
+  UnitBuilder(const PackingOptions& options, std::vector<WorkUnit>& units)
+      : options_(options), units_(units) {}
+
+  void add(UnitKind kind, Stack stack) {
+    std::string shape = shape_family(stack.settings);
+    const double flops = stack_flops(stack, kind);
+    const bool has_stage = kind == UnitKind::Trials && !stack.members.front().stage.is_zero();
+    const bool fits = !unit_.stacks.empty() && unit_.kind == kind && unit_.shape == shape &&
+                      has_stage_ == has_stage && unit_.flops + flops <= options_.flops_per_unit &&
+                      unit_.n_networks() + stack.members.size() <= options_.max_networks;
+    if (!fits) close();
+    unit_.kind = kind;
+    unit_.shape = std::move(shape);
+    has_stage_ = has_stage;
+    unit_.flops += flops;
+    unit_.stacks.push_back(std::move(stack));
+  }
+
+  void close() {
+    if (unit_.stacks.empty()) return;
+    std::set<StageId> needs;
+    for (const auto& stack : unit_.stacks) {
+      for (const auto& member : stack.members) {
+        if (unit_.kind == UnitKind::Trials && !member.stage.is_zero()) needs.insert(member.stage);
+      }
+    }
+    unit_.needs.assign(needs.begin(), needs.end());
+    unit_.id = id_of(unit_);
+    units_.push_back(std::move(unit_));
+    unit_ = WorkUnit{};
+  }
+
+ private:
+  const PackingOptions& options_;
+  std::vector<WorkUnit>& units_;
+  WorkUnit unit_;
+  bool has_stage_ = false;
+};
+
+// A stack holds seeds of one aligned block of `fuse` places in the spec's seed list, so that it
+// does not depend on what is left to do.
+struct StackKey {
+  std::string shape;
+  bool has_stage;
+  std::string stage_recipe;  // for stages: the warm-up they share; empty for trials
+  RecipeIndex recipe;
+  std::int64_t member;
+  std::size_t block;
+  auto operator<=>(const StackKey&) const = default;
+};
+
+class Packer {
+ public:
+  explicit Packer(const Sweep& sweep) : sweep_(sweep) {
+    const auto& seeds = sweep.spec.seeds;
+    for (std::size_t i = 0; i < seeds.size(); ++i) place_of_seed_[seeds[i]] = i;
+    for (const auto& recipe : sweep.recipes) shapes_.push_back(shape_family(recipe.settings));
+  }
+
+  void add_trial(const Trial& trial) {
+    StackKey key = key_of(trial);
+    trials_[key].push_back({trial.id, trial.seed, trial.member, trial.stage.value_or(StageId())});
+  }
+
+  void add_stage(const Trial& trial) {
+    if (!stages_seen_.insert(*trial.stage).second) return;
+    StackKey key = key_of(trial);
+    // Stages are shared by recipes that differ in what comes after the warm-up: any of them will
+    // do.
+    key.stage_recipe = sweep_.recipes[static_cast<std::size_t>(trial.recipe)].stage_canonical;
+    key.recipe = stage_recipe_.emplace(key.stage_recipe, trial.recipe).first->second;
+    stages_[key].push_back({TrialId(), trial.seed, trial.member, *trial.stage});
+  }
+
+  std::vector<WorkUnit> pack(const PackingOptions& options) {
+    std::vector<WorkUnit> units;
+    UnitBuilder builder(options, units);
+    for (auto& [key, members] : stages_) builder.add(UnitKind::Stage, make_stack(key, members));
+    builder.close();
+    for (auto& [key, members] : trials_) builder.add(UnitKind::Trials, make_stack(key, members));
+    builder.close();
+    return units;
+  }
+
+ private:
+  StackKey key_of(const Trial& trial) const {
+    const auto fuse = static_cast<std::size_t>(sweep_.spec.execution.fuse);
+    return {shapes_[static_cast<std::size_t>(trial.recipe)],
+            trial.stage.has_value(),
+            "",
+            trial.recipe,
+            trial.member,
+            place_of_seed_.at(trial.seed) / fuse};
+  }
+
+  Stack make_stack(const StackKey& key, std::vector<StackMember>& members) const {
+    std::sort(members.begin(), members.end(), [this](const auto& a, const auto& b) {
+      return place_of_seed_.at(a.seed) < place_of_seed_.at(b.seed);
+    });
+    return {sweep_.recipes[static_cast<std::size_t>(key.recipe)].settings, std::move(members)};
+  }
+
+  const Sweep& sweep_;
+  std::vector<std::string> shapes_;  // by recipe
+  std::unordered_map<std::int64_t, std::size_t> place_of_seed_;
+  std::map<StackKey, std::vector<StackMember>> stages_, trials_;
+  std::map<std::string, RecipeIndex> stage_recipe_;
+  std::set<StageId> stages_seen_;
+};
+
+json member_to_json(const StackMember& member, UnitKind kind) {
+  json object = {{"seed", member.seed}, {"member", member.member}};
+  if (kind == UnitKind::Trials) object["trial"] = member.trial.str();
+  if (!member.stage.is_zero()) object["stage"] = member.stage.str();
+  return object;
+}
+
+StackMember member_from_json(const json& object) {
+  StackMember member;
+  member.seed = object.at("seed").get<std::int64_t>();
+  member.member = object.at("member").get<std::int64_t>();
+  if (object.contains("trial")) {
+    member.trial = TrialId::from_hex(object["trial"].get<std::string>());
+  }
+  if (object.contains("stage")) {
+    member.stage = StageId::from_hex(object["stage"].get<std::string>());
+  }
+  return member;
+}
+
+Stack stack_from_json(const json& object) {
+  Stack stack;
+  stack.settings = Settings::from_canonical(object.at("settings").dump());
+  for (const auto& member : object.at("members")) {
+    stack.members.push_back(member_from_json(member));
+  }
+  return stack;
+}
+
+}  // namespace
+
+std::size_t WorkUnit::n_networks() const {
+  std::size_t n = 0;
+  for (const auto& stack : stacks) n += stack.members.size();
+  return n;
+}
+
+std::string WorkUnit::to_json() const {
+  json object = {{"id", id.str()},         {"kind", kind == UnitKind::Stage ? "stage" : "trials"},
+                 {"flops", flops},         {"shape", shape},
+                 {"needs", json::array()}, {"stacks", json::array()}};
+  for (const auto& stage : needs) object["needs"].push_back(stage.str());
+  for (const auto& stack : stacks) {
+    json members = json::array();
+    for (const auto& member : stack.members) members.push_back(member_to_json(member, kind));
+    object["stacks"].push_back(
+        {{"settings", json::parse(stack.settings.canonical())}, {"members", std::move(members)}});
+  }
+  return object.dump();
+}
+
+WorkUnit WorkUnit::from_json(std::string_view text) {
+  try {
+    const json object = json::parse(text);
+    WorkUnit unit;
+    unit.id = UnitId::from_hex(object.at("id").get<std::string>());
+    const auto kind = object.at("kind").get<std::string>();
+    if (kind != "stage" && kind != "trials") {
+      throw FormatError("a unit of unknown kind '" + kind + "'");
+    }
+    unit.kind = kind == "stage" ? UnitKind::Stage : UnitKind::Trials;
+    unit.flops = object.at("flops").get<double>();
+    unit.shape = object.at("shape").get<std::string>();
+    for (const auto& stage : object.at("needs")) {
+      unit.needs.push_back(StageId::from_hex(stage.get<std::string>()));
+    }
+    for (const auto& stack : object.at("stacks")) unit.stacks.push_back(stack_from_json(stack));
+    return unit;
+  } catch (const json::exception& error) {
+    throw FormatError(std::string("not a unit: ") + error.what());
+  }
+}
+
+std::vector<WorkUnit> pack_units(const Sweep& sweep, const PackingOptions& options,
+                                 const std::function<bool(const TrialId&)>& is_done,
+                                 const std::function<bool(const StageId&)>& stage_exists) {
+  Packer packer(sweep);
+  for (const auto& trial : sweep.trials) {
+    if (is_done(trial.id)) continue;
+    packer.add_trial(trial);
+    if (trial.stage && !stage_exists(*trial.stage)) packer.add_stage(trial);
+  }
+  return packer.pack(options);
+}
+
+}  // namespace calsweep
