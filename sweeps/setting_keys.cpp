@@ -86,7 +86,7 @@ std::vector<SettingKey> make_keys() {
 
       choice("training.optimizer", "adam", {"adam", "sgd"},
              "Optimiser of the task training; weight decay is coupled (L2) for both."),
-      real("training.learning_rate", 2e-5, 0.0, kInf, "", "Step size.", true),
+      real("training.learning_rate", 2e-5, 0.0, kInf, "", "Step size of the task training.", true),
       real("training.weight_decay", 1e-3, 0.0, kInf, "", "L2 coefficient added to the gradient."),
       real("training.momentum", 0.9, 0.0, 1.0, "", "Momentum of sgd; not used by adam."),
       real("training.adam_beta1", 0.9, 0.0, 1.0, "", "Adam's first decay rate."),

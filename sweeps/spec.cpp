@@ -679,7 +679,9 @@ class SpecParser {
 
   // ---- limits that depend on several keys -------------------------------------------------------
   void check_cells() {
-    Sweep cells = expand(spec_, DataInventory{});
+    Spec one_seed = spec_;  // sizes do not depend on the seed
+    one_seed.seeds.resize(1);
+    const Sweep cells = expand(std::move(one_seed), DataInventory{});
     for (const auto& recipe : cells.recipes) check_sizes(recipe.settings);
   }
 

@@ -1,0 +1,56 @@
+// The subcommands of `calsweep`, one function each; main.cpp fills their options from the command
+// line.
+//
+// Every function returns an ExitCode and throws CalsweepError for what it cannot do. Results go to
+// stdout, everything else to stderr.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+namespace calsweep::cli {
+
+namespace fs = std::filesystem;
+
+struct PlanOptions {
+  fs::path spec;
+  bool list = false;  ///< print every trial
+  bool json = false;  ///< machine-readable
+};
+int plan(const PlanOptions& options);
+
+struct RunCommandOptions {
+  fs::path spec;
+  fs::path directory;  ///< empty: runs/<name>
+  fs::path trainer;    ///< empty: calsweep-trainer beside this program
+  std::string device = "auto";
+  int slots = 0;  ///< per agent; 0: one per GPU, else this host's cores
+  bool take_over = false;
+  bool accept_new_data = false;
+};
+int run(const RunCommandOptions& options);
+
+int status(const fs::path& directory, bool json);
+
+/// Under a launcher, the ranks share the work and rank 0 writes results.db.
+int analyze(const fs::path& directory, bool rebuild);
+
+struct QueryOptions {
+  fs::path directory;
+  std::string query;  ///< SQL or the name of a ready-made query; empty lists those
+  std::string format = "table";
+};
+int query(const QueryOptions& options);
+
+struct ShowOptions {
+  fs::path directory;
+  std::string metric = "ece_guo2017";
+  std::string color = "auto";  ///< auto | always | never
+  bool ascii = false;
+};
+int show(const ShowOptions& options);
+
+/// Prints docs/spec-reference.md.
+int reference();
+
+}  // namespace calsweep::cli

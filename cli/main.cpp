@@ -1,0 +1,128 @@
+// The `calsweep` command: parses the command line, runs one subcommand, maps failures to exit
+// codes.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+
+#include "cli/commands.hpp"
+#include "sweeps/errors.hpp"
+#include "sweeps/log.hpp"
+#include "sweeps/version.hpp"
+
+namespace calsweep::cli {
+namespace {
+
+void add_plan(CLI::App& app, int& exit_code) {
+  static PlanOptions options;
+  auto* command = app.add_subcommand("plan", "Say what a sweep would do: counts, work, disk");
+  command->add_option("SPEC", options.spec, "the sweep's TOML file")->required();
+  command->add_flag("--list", options.list, "print every trial");
+  command->add_flag("--json", options.json, "print JSON");
+  command->callback([&] { exit_code = plan(options); });
+}
+
+void add_run(CLI::App& app, int& exit_code) {
+  static RunCommandOptions options;
+  auto* command = app.add_subcommand(
+      "run",
+      "Run or continue a sweep; under mpirun or srun every rank but the first serves trainers");
+  command->add_option("SPEC", options.spec, "the sweep's TOML file")->required();
+  command->add_option("--dir", options.directory, "run directory (default: runs/<name>)");
+  command
+      ->add_option("--slots", options.slots,
+                   "trainers per rank (default: one per GPU, else this host's cores)")
+      ->check(CLI::Range(1, 4096));
+  command->add_option("--device", options.device, "auto, cpu or cuda (default: auto)")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
+  command->add_option("--trainer", options.trainer,
+                      "calsweep-trainer to start (default: the one beside this program)");
+  command->add_flag("--take-over", options.take_over,
+                    "take over a run directory whose coordinator on another host is gone");
+  command->add_flag("--accept-new-data", options.accept_new_data,
+                    "go on although a data set changed since the sweep started");
+  command->callback([&] { exit_code = run(options); });
+}
+
+void add_status(CLI::App& app, int& exit_code) {
+  static fs::path directory;
+  static bool json = false;
+  auto* command = app.add_subcommand("status", "Say how far a sweep is; works while it runs");
+  command->add_option("DIR", directory, "run directory")->required();
+  command->add_flag("--json", json, "print JSON");
+  command->callback([&] { exit_code = status(directory, json); });
+}
+
+void add_analyze(CLI::App& app, int& exit_code) {
+  static fs::path directory;
+  static bool rebuild = false;
+  auto* command =
+      app.add_subcommand("analyze", "Turn logits into metrics and paired tests in results.db");
+  command->add_option("DIR", directory, "run directory")->required();
+  command->add_flag("--rebuild", rebuild, "start from an empty results.db");
+  command->callback([&] { exit_code = analyze(directory, rebuild); });
+}
+
+void add_query(CLI::App& app, int& exit_code) {
+  static QueryOptions options;
+  auto* command = app.add_subcommand("query", "Ask results.db, read-only");
+  command->add_option("DIR", options.directory, "run directory")->required();
+  command->add_option("QUERY", options.query,
+                      "SQL, or the name of a ready-made query; without it, their list");
+  command->add_option("--format", options.format, "table, csv, json or markdown (default: table)")
+      ->check(CLI::IsMember({"table", "csv", "json", "markdown"}));
+  command->callback([&] { exit_code = query(options); });
+}
+
+void add_show(CLI::App& app, int& exit_code) {
+  static ShowOptions options;
+  auto* command = app.add_subcommand("show", "Show the grid as tables: mean ± sd per method");
+  command->add_option("DIR", options.directory, "run directory")->required();
+  command->add_option("--metric", options.metric, "metric to show (default: ece_guo2017)");
+  command->add_option("--color", options.color, "auto, always or never (default: auto)")
+      ->check(CLI::IsMember({"auto", "always", "never"}));
+  command->add_flag("--ascii", options.ascii, "use no characters beyond ASCII");
+  command->callback([&] { exit_code = show(options); });
+}
+
+int parse_and_run(int argc, char** argv) {
+  CLI::App app{"calsweep: declared grids of networks, trained anywhere, their calibration in SQL"};
+  app.set_version_flag("--version", std::string(version()));
+  app.require_subcommand(1);
+  bool verbose = false, quiet = false;
+  app.add_flag("-v,--verbose", verbose, "log more");
+  app.add_flag("-q,--quiet", quiet, "log warnings and errors only");
+  app.parse_complete_callback([&] {
+    const auto level = verbose ? log::Level::Debug : quiet ? log::Level::Warning : log::Level::Info;
+    log::set_up("calsweep", level);
+  });
+  int exit_code = kExitDone;
+  add_plan(app, exit_code);
+  add_run(app, exit_code);
+  add_status(app, exit_code);
+  add_analyze(app, exit_code);
+  add_query(app, exit_code);
+  add_show(app, exit_code);
+  app.add_subcommand("reference", "Print the reference of every spec key as Markdown")
+      ->callback([&] { exit_code = reference(); });
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kExitDone : kExitUsage;
+  }
+  return exit_code;
+}
+
+}  // namespace
+}  // namespace calsweep::cli
+
+int main(int argc, char** argv) {
+  try {
+    return calsweep::cli::parse_and_run(argc, argv);
+  } catch (const calsweep::UsageError& error) {
+    std::fprintf(stderr, "calsweep: %s\n", error.what());
+    return calsweep::kExitUsage;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "calsweep: %s\n", error.what());
+    return calsweep::kExitInternal;
+  }
+}

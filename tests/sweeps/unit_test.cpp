@@ -1,0 +1,86 @@
+#include "sweeps/unit.hpp"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+
+#include "sweeps/errors.hpp"
+#include "tests/support/small_sweep.hpp"
+
+namespace calsweep {
+namespace {
+
+using testing::expand_or_fail;
+using testing::kSmallSpec;
+
+const auto kNothing = [](const auto&) { return false; };
+
+std::map<TrialId, std::vector<TrialId>> stack_of_each_trial(const std::vector<WorkUnit>& units) {
+  std::map<TrialId, std::vector<TrialId>> stacks;
+  for (const auto& unit : units) {
+    for (const auto& stack : unit.stacks) {
+      std::vector<TrialId> members;
+      for (const auto& member : stack.members) members.push_back(member.trial);
+      if (unit.kind == UnitKind::Stage) continue;
+      for (const auto& id : members) EXPECT_TRUE(stacks.emplace(id, members).second);
+    }
+  }
+  return stacks;
+}
+
+TEST(PackUnitsTest, every_trial_and_every_stage_is_packed_once) {
+  const Sweep sweep = expand_or_fail(kSmallSpec);
+  const auto units = pack_units(sweep, {}, kNothing, kNothing);
+  EXPECT_EQ(stack_of_each_trial(units).size(), sweep.trials.size());
+  std::set<StageId> made, needed;
+  std::set<UnitId> ids;
+  for (const auto& unit : units) {
+    EXPECT_TRUE(ids.insert(unit.id).second);
+    needed.insert(unit.needs.begin(), unit.needs.end());
+    if (unit.kind == UnitKind::Trials) continue;
+    EXPECT_TRUE(unit.needs.empty());
+    for (const auto& stack : unit.stacks) {
+      for (const auto& member : stack.members) EXPECT_TRUE(made.insert(member.stage).second);
+    }
+  }
+  EXPECT_EQ(made, needed);
+  EXPECT_EQ(made.size(), 6u);
+}
+
+TEST(PackUnitsTest, stacks_do_not_depend_on_what_is_left_to_do) {
+  const Sweep sweep =
+      expand_or_fail("name = \"x\"\nseeds = 10\n[execution]\nfuse = 4\n[methods.b]\n");
+  const auto all = stack_of_each_trial(pack_units(sweep, {}, kNothing, kNothing));
+  std::set<TrialId> done;
+  for (const auto& id : all.at(sweep.trials[0].id)) done.insert(id);
+  const auto rest = stack_of_each_trial(pack_units(
+      sweep, {}, [&](const TrialId& id) { return done.contains(id); }, kNothing));
+  EXPECT_EQ(rest.size(), 6u);
+  for (const auto& [id, stack] : rest) EXPECT_EQ(stack, all.at(id));
+}
+
+TEST(PackUnitsTest, units_stay_within_the_work_asked_for) {
+  const Sweep sweep = expand_or_fail(kSmallSpec);
+  PackingOptions options;
+  options.flops_per_unit = 1e12;
+  options.max_networks = 5;
+  for (const auto& unit : pack_units(sweep, options, kNothing, kNothing)) {
+    EXPECT_LE(unit.n_networks(), 5u);
+    EXPECT_TRUE(unit.flops <= 1e12 || unit.stacks.size() == 1);
+  }
+}
+
+TEST(WorkUnitTest, travels_as_json) {
+  const auto units = pack_units(expand_or_fail(kSmallSpec), {}, kNothing, kNothing);
+  for (const auto& unit : units) {
+    const WorkUnit back = WorkUnit::from_json(unit.to_json());
+    EXPECT_EQ(back.to_json(), unit.to_json());
+    EXPECT_EQ(back.id, unit.id);
+  }
+  EXPECT_THROW(WorkUnit::from_json("{}"), FormatError);
+  EXPECT_THROW(WorkUnit::from_json("not json"), FormatError);
+}
+
+}  // namespace
+}  // namespace calsweep
