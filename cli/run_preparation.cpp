@@ -24,12 +24,14 @@ void refuse_changed_data(const RunDirectory& directory, const DataInventory& dat
   for (const auto& [name, set] : data.sets) {
     const auto at = before.sets.find(name);
     if (at == before.sets.end() || at->second.fingerprint == set.fingerprint) continue;
-    throw UsageError(fmt::format(
-        "the data set '{}' changed since this sweep started: sha256 {}… then, {}… in {} now. Trials "
-        "trained on other data are other trials: restore the data, use another directory (--dir), or "
-        "train everything on the new data with --accept-new-data",
-        name, at->second.fingerprint.substr(0, 12), set.fingerprint.substr(0, 12),
-        set.folder.string()));
+    throw UsageError(
+        fmt::format("the data set '{}' changed since this sweep started: sha256 {}… then, {}… in "
+                    "{} now. Trials "
+                    "trained on other data are other trials: restore the data, use another "
+                    "directory (--dir), or "
+                    "train everything on the new data with --accept-new-data",
+                    name, at->second.fingerprint.substr(0, 12), set.fingerprint.substr(0, 12),
+                    set.folder.string()));
   }
 }
 
@@ -38,9 +40,10 @@ void make_folders(const RunDirectory& directory) {
     std::error_code error;
     fs::create_directories(folder, error);
     if (error) {
-      throw IoError(fmt::format("cannot make {}: {}; check that the directory is writable and has "
-                                "room, or choose another with --dir",
-                                folder.string(), error.message()));
+      throw IoError(
+          fmt::format("cannot make {}: {}; check that the directory is writable and has "
+                      "room, or choose another with --dir",
+                      folder.string(), error.message()));
     }
   }
 }
@@ -57,24 +60,26 @@ void check_run_directory(const RunDirectory& directory, const Spec& spec) {
     return;
   }
   if (!fs::is_directory(root)) {
-    throw UsageError(fmt::format("{} is a file: choose another run directory with --dir",
-                                 root.string()));
+    throw UsageError(
+        fmt::format("{} is a file: choose another run directory with --dir", root.string()));
   }
   if (directory.holds_sweep()) {
     const Spec earlier = load_spec(directory.spec());
     if (earlier.name != spec.name) {
-      throw UsageError(fmt::format(
-          "{} holds the sweep '{}', not '{}': choose another directory with --dir, or give the sweep "
-          "its old name",
-          root.string(), earlier.name, spec.name));
+      throw UsageError(
+          fmt::format("{} holds the sweep '{}', not '{}': choose another directory with --dir, or "
+                      "give the sweep "
+                      "its old name",
+                      root.string(), earlier.name, spec.name));
     }
     return;
   }
   const bool fresh = fs::is_empty(root, error) || fs::exists(directory.lock());
   if (!fresh) {
-    throw UsageError(fmt::format("{} is not empty and holds no sweep: choose another directory with "
-                                 "--dir",
-                                 root.string()));
+    throw UsageError(
+        fmt::format("{} is not empty and holds no sweep: choose another directory with "
+                    "--dir",
+                    root.string()));
   }
 }
 

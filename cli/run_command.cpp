@@ -1,0 +1,92 @@
+// `calsweep run SPEC` and `calsweep status DIR`.
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <chrono>
+
+#include "cli/commands.hpp"
+#include "cli/run_preparation.hpp"
+#include "orchestrator/run_sweep.hpp"
+#include "orchestrator/status_file.hpp"
+#include "sweeps/errors.hpp"
+#include "sweeps/log.hpp"
+
+namespace calsweep::cli {
+namespace {
+
+fs::path default_trainer() {
+  std::error_code error;
+  const fs::path self = fs::read_symlink("/proc/self/exe", error);
+  return self.parent_path() / "calsweep-trainer";
+}
+
+// Checked by rank 0 on its own host before anything is written; agents check theirs when they start
+// one.
+void check_trainer(const fs::path& trainer) {
+  if (::access(trainer.c_str(), X_OK) == 0 && !fs::is_directory(trainer)) return;
+  throw IoError(
+      fmt::format("the trainer {} is not there or not executable: build it (./quickstart "
+                  "does), or name another with --trainer",
+                  trainer.string()));
+}
+
+void make_directory(const fs::path& root) {
+  std::error_code error;
+  fs::create_directories(root, error);
+  if (!fs::is_directory(root)) {
+    throw IoError(fmt::format("cannot make the run directory {}: {}; choose another with --dir",
+                              root.string(), error.message()));
+  }
+}
+
+int coordinate(const RunCommandOptions& options, orchestrator::RunOptions run_options,
+               orchestrator::Launch& launch) {
+  Spec spec = load_spec(options.spec);
+  const fs::path root =
+      fs::absolute(options.directory.empty() ? fs::path("runs") / spec.name : options.directory)
+          .lexically_normal();
+  const RunDirectory directory(root);
+  check_run_directory(directory, spec);
+  check_trainer(run_options.trainer);
+  DataInventory data = take_inventory(spec);
+  const Sweep sweep = expand(std::move(spec), std::move(data));
+  log::info(fmt::format("sweep '{}': {} trials in {} cells; run directory {}", sweep.spec.name,
+                        sweep.trials.size(), sweep.cells.size(), root.string()));
+  make_directory(root);
+  run_options.with_lock_held = [&] {
+    adopt_spec(directory, sweep.spec, sweep.data, options.accept_new_data);
+  };
+  return orchestrator::run_sweep(sweep, directory, run_options, launch);
+}
+
+}  // namespace
+
+int run(const RunCommandOptions& options) {
+  orchestrator::Launch launch;
+  orchestrator::RunOptions run_options;
+  run_options.slots = options.slots;
+  run_options.device = options.device;
+  run_options.take_over = options.take_over;
+  run_options.trainer = fs::absolute(options.trainer.empty() ? default_trainer() : options.trainer);
+  const int code = orchestrator::with_agents(
+      launch, run_options, [&] { return coordinate(options, run_options, launch); });
+  return launch.leave(code);
+}
+
+int status(const fs::path& directory, bool json) {
+  const RunDirectory run(directory);
+  if (!run.holds_sweep()) {
+    throw UsageError(
+        fmt::format("{} is not a run directory: it holds no sweep.toml", directory.string()));
+  }
+  const auto status = orchestrator::read_status(run);
+  if (json) {
+    fmt::print("{}\n", orchestrator::status_json(status));
+    return kExitDone;
+  }
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  fmt::print("{}", orchestrator::format_status(status, std::chrono::duration<double>(now).count()));
+  return kExitDone;
+}
+
+}  // namespace calsweep::cli
