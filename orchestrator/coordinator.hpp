@@ -1,0 +1,185 @@
+// Who does what when: a pure state machine. Events go in, actions come out; there is no clock, MPI,
+// file or SQL in it (time is a number that is passed in), so the same object is driven over MPI,
+// in-process, and by a simulated clock.
+//
+// Rules it keeps: a unit starts only when its stages exist; longest expected first, stages before
+// their trials; an answer counts only if it carries the attempt that the unit is assigned under; a
+// failed unit is retried, on another slot if there is one, up to a limit and then set aside with
+// everything that needs it. Attempt numbers only grow.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "orchestrator/coordinator_types.hpp"
+#include "orchestrator/cost_model.hpp"
+#include "orchestrator/ready_queue.hpp"
+
+namespace calsweep::orchestrator {
+
+struct CoordinatorLimits {
+  std::int64_t max_attempts = 3;        ///< failures of a unit before it is set aside
+  double unit_silence_seconds = 210.0;  ///< without progress from an agent that is alive
+  double agent_silence_seconds = 60.0;  ///< without any message
+  double join_seconds = 60.0;           ///< to wait for agents that have not said hello
+  std::int32_t expected_agents = 1;
+  /// A slot is handed more units while those it has are expected to take less than this in all.
+  double prefetch_seconds = 0.25;
+  std::size_t max_prefetch = 64;
+};
+
+// States of a unit; each carries what is valid in it.
+namespace unit_state {
+struct Waiting {
+  std::int32_t missing_stages = 0;
+};
+struct Ready {};
+struct Assigned {
+  SlotId slot;
+  Attempt attempt{};
+  double assigned_at = 0.0, last_sign_at = 0.0, fraction = 0.0;
+  std::string doing;
+};
+struct Sealed {};
+struct SetAside {
+  std::string cause, message;
+};
+}  // namespace unit_state
+
+class Coordinator {
+ public:
+  using Waiting = unit_state::Waiting;
+  using Ready = unit_state::Ready;
+  using Assigned = unit_state::Assigned;
+  using Sealed = unit_state::Sealed;
+  using SetAside = unit_state::SetAside;
+  using UnitState = std::variant<Waiting, Ready, Assigned, Sealed, SetAside>;
+
+  /// `last_attempt`: the highest number ever given in this run directory.
+  Coordinator(std::vector<PlannedUnit> units, CoordinatorLimits limits, Attempt last_attempt,
+              double now);
+
+  void handle(const Event& event, double now);
+  /// Looks at deadlines. Call at least every few seconds.
+  void tick(double now);
+  /// Hands out what can be handed out and returns everything to be carried out, in order.
+  std::vector<Action> take_actions(double now);
+
+  bool finished() const { return finish_.has_value(); }
+  const std::optional<Finish>& finish() const { return finish_; }
+
+  // ---- what there is to see (status, tests) -----------------------------------------------------
+  struct UnitCounts {
+    std::int64_t total = 0, waiting = 0, ready = 0, running = 0, sealed = 0, set_aside = 0;
+  };
+  struct TrialCounts {
+    std::int64_t total = 0, sealed = 0, running = 0, set_aside = 0, diverged = 0;
+  };
+  /// A failure that a later attempt made good.
+  struct Recovered {
+    UnitIndex unit{};
+    std::string host, cause;
+  };
+  struct SlotView {
+    SlotId slot;
+    std::string host, device;
+    bool usable = true;
+    std::optional<UnitIndex> running;  ///< the unit it is at
+    double fraction = 0.0, since = 0.0;
+    std::string doing;
+    std::size_t queued = 0;  ///< units assigned ahead
+  };
+  const std::vector<PlannedUnit>& units() const { return units_; }
+  const UnitState& state(UnitIndex unit) const { return entries_[position(unit)].state; }
+  UnitCounts unit_counts() const { return unit_counts_; }
+  TrialCounts trial_counts() const { return trial_counts_; }
+  std::vector<SlotView> slots() const;
+  std::vector<UnitIndex> set_aside() const;
+  std::span<const Recovered> recovered() const { return recovered_; }
+  std::int64_t n_failures() const { return n_failures_; }
+  TimeLeft time_left() const;
+  const std::string& host(AgentId agent) const;
+
+ private:
+  struct UnitEntry {
+    UnitState state;
+    std::size_t shape = 0;
+    std::int64_t failures = 0;
+    std::vector<SlotId> failed_on;
+    std::string last_cause, last_host;
+  };
+  struct Slot {
+    bool usable = true;
+    std::size_t device = 0;
+    std::deque<UnitIndex> queue;  ///< the front is what it is at
+    double queued_seconds = 0.0;
+  };
+  struct Agent {
+    std::string host;
+    bool alive = true;
+    double last_heard_at = 0.0;
+    std::vector<Slot> slots;
+  };
+
+  void on(const AgentJoined& event, double now);
+  void on(const AgentLost& event, double now);
+  void on(const AgentAlive& event, double now);
+  void on(const SlotReady& event, double now);
+  void on(const SlotUnusable& event, double now);
+  void on(const UnitProgress& event, double now);
+  void on(const UnitDone& event, double now);
+  void on(const UnitFailed& event, double now);
+  void on(const StopRequested& event, double now);
+
+  Slot* find_slot(SlotId slot);
+  bool heard_from(AgentId agent, double now);
+  std::optional<UnitIndex> answered(SlotId slot, const UnitId& unit, Attempt attempt);
+  void set_state(UnitIndex unit, UnitState state);
+  void count(UnitIndex unit, std::int64_t by);
+  void make_ready(UnitIndex unit);
+  void release_slot(UnitIndex unit, double now);
+  void empty_slot(SlotId id, std::string_view why, double now);
+  void fail(UnitIndex unit, const UnitFailed& event, double now);
+  void set_aside(UnitIndex unit, const std::string& cause, const std::string& message);
+  void stages_exist(UnitIndex stage_unit);
+  void stop_for_full_disk(const std::string& message);
+
+  void dispatch(double now);
+  bool give_one(SlotId id, Slot& slot, double now, bool ahead);
+  bool may_run_on(UnitIndex unit, SlotId slot) const;
+  bool fits_ahead(const Slot& slot, const ReadyQueue::Entry& entry) const;
+  void check_units(AgentId id, Agent& agent, double now);
+  void finish_if_over(double now);
+  void note(NoteLevel level, std::string text) { actions_.push_back(Note{level, std::move(text)}); }
+
+  std::vector<PlannedUnit> units_;
+  CoordinatorLimits limits_;
+  std::int64_t last_attempt_;
+  double started_at_;
+  std::vector<UnitEntry> entries_;
+  std::unordered_map<UnitId, UnitIndex> index_of_;
+  std::unordered_map<StageId, std::vector<UnitIndex>>
+      dependents_;  ///< of stages planned units make
+  ReadyQueue ready_;
+  CostModel cost_;
+  std::map<AgentId, Agent> agents_;
+  std::set<SlotId> hungry_;         ///< usable slots that may take more
+  std::vector<double> flops_left_;  ///< by shape
+  std::vector<Action> actions_;
+  std::optional<Finish> finish_;
+  std::optional<std::string> draining_;  ///< why nothing more is handed out
+  std::string last_unusable_;            ///< why the last slot left
+  UnitCounts unit_counts_;
+  TrialCounts trial_counts_;
+  std::vector<Recovered> recovered_;
+  std::int64_t n_failures_ = 0;
+};
+
+}  // namespace calsweep::orchestrator

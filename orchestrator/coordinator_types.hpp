@@ -1,0 +1,157 @@
+// What goes into the coordinator (events), what comes out (actions) and what it plans with (units).
+//
+// Plain values only. The wire (messages.hpp) carries the events that agents send; the dispatch loop
+// carries out the actions.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "sweeps/ids.hpp"
+#include "sweeps/trainer_protocol.hpp"
+#include "sweeps/unit.hpp"
+
+namespace calsweep::orchestrator {
+
+/// An agent is named by its rank; 0 is also the in-process agent of a run without a launcher.
+enum class AgentId : std::int32_t {};
+constexpr std::int32_t number(AgentId agent) { return static_cast<std::int32_t>(agent); }
+using calsweep::number;
+
+struct SlotId {
+  AgentId agent{};
+  std::int32_t slot = 0;
+  auto operator<=>(const SlotId&) const = default;
+};
+
+/// Position of a unit in the plan the coordinator was built with.
+enum class UnitIndex : std::int32_t {};
+constexpr std::size_t position(UnitIndex unit) { return static_cast<std::size_t>(unit); }
+
+/// What the coordinator needs to know of a WorkUnit.
+struct PlannedUnit {
+  UnitId id;
+  UnitKind kind = UnitKind::Trials;
+  double flops = 0.0;
+  std::string shape;
+  std::vector<StageId> needs;   ///< stages to start from; those no planned unit makes exist already
+  std::vector<StageId> makes;   ///< stages of a stage unit
+  std::vector<TrialId> trials;  ///< empty for a stage unit
+};
+PlannedUnit planned(const WorkUnit& unit);
+
+// ---- events -----------------------------------------------------------------------------------
+struct AgentJoined {
+  AgentId agent{};
+  std::string host;
+  std::int32_t n_slots = 0;
+  std::string device;   ///< "cpu" or "cuda"; refined by SlotReady
+  std::string problem;  ///< why it has no slots, if it has none
+};
+struct AgentLost {
+  AgentId agent{};
+  std::string why;
+};
+struct AgentAlive {
+  AgentId agent{};
+};
+/// A trainer said hello on this slot.
+struct SlotReady {
+  SlotId slot;
+  std::string
+      device;  ///< "cpu", "cuda NVIDIA H100": without an index, so that equal devices share a rate
+};
+/// No trainer can be started on this slot: it leaves the run.
+struct SlotUnusable {
+  SlotId slot;
+  std::string message;
+};
+struct UnitProgress {
+  SlotId slot;
+  UnitId unit;
+  Attempt attempt{};
+  double fraction = 0.0;
+  std::string doing;
+};
+struct UnitDone {
+  SlotId slot;
+  UnitId unit;
+  Attempt attempt{};
+  std::string checksum;  ///< of the sealed file; empty for a stage unit
+  std::int64_t bytes = 0;
+  double seconds = 0.0;
+  std::vector<TrialId> diverged;
+};
+struct UnitFailed {
+  SlotId slot;
+  UnitId unit;
+  Attempt attempt{};
+  FailureKind kind = FailureKind::Trainer;
+  std::string cause;    ///< short: "killed by signal 9 (SIGKILL)"
+  std::string message;  ///< long: with the last log lines
+};
+struct StopRequested {
+  std::string why;
+};
+using Event = std::variant<AgentJoined, AgentLost, AgentAlive, SlotReady, SlotUnusable,
+                           UnitProgress, UnitDone, UnitFailed, StopRequested>;
+
+// ---- actions ----------------------------------------------------------------------------------
+/// Send the unit to the slot, after its attempt is on disk in the ledger.
+struct AssignUnit {
+  SlotId slot;
+  UnitIndex unit{};
+  Attempt attempt{};
+};
+/// Drop the unit there; kill its trainer if it is at it.
+struct CancelUnit {
+  SlotId slot;
+  UnitId unit;
+  Attempt attempt{};
+};
+/// Drop everything and introduce yourself again.
+struct ResetAgent {
+  AgentId agent{};
+};
+struct RecordDone {
+  UnitIndex unit{};
+  UnitDone done;
+};
+enum class AttemptEnd {
+  Failed,      ///< counts against the unit
+  Lost,        ///< the agent or the slot went away
+  Interrupted  ///< the run was stopped
+};
+struct RecordEnd {
+  UnitIndex unit{};
+  Attempt attempt{};
+  AttemptEnd end = AttemptEnd::Failed;
+  std::string cause, message;
+};
+struct RecordSetAside {
+  UnitIndex unit{};
+  std::string cause, message;
+};
+enum class NoteLevel { Info, Warning, Error };
+/// For the log on screen and the ledger's events.
+struct Note {
+  NoteLevel level = NoteLevel::Info;
+  std::string text;
+};
+enum class FinishReason {
+  Complete,  ///< every unit is sealed or set aside
+  Stopped,   ///< asked to stop
+  DiskFull,  ///< a unit could not be written
+  NoSlots    ///< no slot is left, or none ever came
+};
+struct Finish {
+  FinishReason reason = FinishReason::Complete;
+  std::string message;
+};
+using Action = std::variant<AssignUnit, CancelUnit, ResetAgent, RecordDone, RecordEnd,
+                            RecordSetAside, Note, Finish>;
+
+}  // namespace calsweep::orchestrator
