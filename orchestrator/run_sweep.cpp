@@ -197,6 +197,7 @@ int run_sweep(const Sweep& sweep, const RunDirectory& run, const RunOptions& opt
   watch_stop_signals();
   make_folders(run);
   RunLock lock(run.lock(), {options.take_over, options.lock_wait_seconds});
+  if (options.with_lock_held) options.with_lock_held();
   const auto ledger = open_ledger(run);
   const DoneSet done = reconcile(*ledger, run);
 

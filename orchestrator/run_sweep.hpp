@@ -34,6 +34,8 @@ struct RunOptions {
   bool take_over = false;         ///< take the lock of a silent holder on another host
   bool no_op = false;             ///< for benchmarks: agents answer at once, nothing is trained
   std::optional<DisplayMode> display;  ///< absent: live on a terminal, plain otherwise
+  /// Called once the run directory is ours, before anything in it is read or written.
+  std::function<void()> with_lock_held;
   double lock_wait_seconds = 10.0;
   double hello_seconds = 60.0;  ///< for a trainer to start
 };

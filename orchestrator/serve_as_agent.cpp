@@ -49,7 +49,7 @@ void dismiss_agents(Launch& launch) {
 
 int serve_as_agent(Launch& launch, const RunOptions& options) {
   watch_stop_signals();
-  log::set_up(fmt::format("agent {}", launch.rank()));
+  log::set_who(fmt::format("agent {}", launch.rank()));
   MpiChannel channel(*launch.session());
   Agent agent(agent_options(launch, options), channel, steady_seconds());
   BackOff back_off;

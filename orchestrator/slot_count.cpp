@@ -71,7 +71,9 @@ AgentPlan plan_agent(const HostResources& host, std::int32_t slots, const std::s
                     "/dev/nvidia*); use --device cpu, or run where there is one",
                     host_name()));
   }
-  AgentPlan plan{gpus.empty() ? "cpu" : "cuda", gpus.empty() ? "cpu" : device, {}};
+  // A trainer sees one GPU only, so that one is number 0 to it.
+  const std::string trainer_device = gpus.empty() ? "cpu" : device == "cuda" ? "cuda:0" : "auto";
+  AgentPlan plan{gpus.empty() ? "cpu" : "cuda", trainer_device, {}};
   const std::int64_t share = host.cores / std::max<std::int64_t>(threads, 1) /
                              std::max<std::int64_t>(host.agents_on_host, 1);
   const auto automatic =

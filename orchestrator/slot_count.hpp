@@ -14,7 +14,7 @@ struct SeatPlan {
 };
 struct AgentPlan {
   std::string device;          ///< "cpu" or "cuda"
-  std::string trainer_device;  ///< what calsweep-trainer is told: "cpu", "cuda" or "auto"
+  std::string trainer_device;  ///< what calsweep-trainer is told: "cpu", "cuda:0" or "auto"
   std::vector<SeatPlan> seats;
 };
 

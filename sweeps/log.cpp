@@ -53,8 +53,11 @@ spdlog::level::level_enum to_spdlog(Level level) {
 }  // namespace
 
 void set_up(std::string_view who, Level level) {
-  logger().set_pattern(fmt::format("%H:%M:%S %l [{}] %v", who));
+  set_who(who);
   logger().set_level(to_spdlog(level));
+}
+void set_who(std::string_view who) {
+  logger().set_pattern(fmt::format("%H:%M:%S %l [{}] %v", who));
 }
 void set_line_hook(void (*hook)()) { before_line = hook; }
 
