@@ -94,6 +94,9 @@ def main():
         signed_rank_case("all tied", [2.0, 2.0, -2.0, 2.0, 2.0, 2.0]),
         signed_rank_case("n = 50", rng.normal(0.3, 1.0, 50)),
     ]
+    for n, positive in ((20, {20, 19, 18, 7}), (30, {30, 29, 3}), (30, {30, 29, 1})):
+        d = [k if k in positive else -k for k in range(1, n + 1)]
+        signed_rank.append(signed_rank_case(f"paper n = {n}, W = {sum(positive)}", d))
     for n in (5, 10, 12, 20, 30, 45):
         signed_rank.append(signed_rank_case(f"normal n = {n}", rng.normal(0.4, 1.0, n)))
     for n in (8, 12, 15):

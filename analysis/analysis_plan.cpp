@@ -1,0 +1,130 @@
+#include "analysis/analysis_plan.hpp"
+
+#include <algorithm>
+#include <set>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "analysis/previous_results.hpp"
+#include "analysis/trial_analysis.hpp"
+#include "sweeps/errors.hpp"
+#include "sweeps/unit_file.hpp"
+
+namespace calsweep::analysis {
+namespace {
+
+class Planner {
+ public:
+  Planner(const Sweep& sweep, const RunDirectory& run)
+      : sweep_(sweep), run_(run), previous_(read_previous_results(run.results())) {
+    for (const auto& trial : sweep.trials) wanted_.insert(trial.id);
+  }
+
+  AnalysisPlan make() {
+    for (const auto& unit : run_.sealed_units()) add_unit(unit);
+    add_ensembles();
+    return std::move(plan_);
+  }
+
+ private:
+  void add_unit(const UnitId& unit) {
+    ++plan_.n_unit_files;
+    AnalysisJob job;
+    job.unit = unit;
+    try {
+      const UnitFileReader file(run_.unit(unit), false);
+      for (const auto& id : file.trials()) {
+        if (!wanted_.contains(id) || !place_.emplace(id, unit).second) continue;
+        if (is_known(id, unit, file.checksum())) {
+          plan_.kept_trials.push_back(id);
+          kept_.insert(id);
+        } else {
+          job.trials.push_back(id);
+        }
+      }
+    } catch (const CalsweepError& error) {
+      plan_.problems.push_back({"", "units/" + unit.str() + ".h5", error.what()});
+      return;
+    }
+    if (job.trials.empty()) {
+      ++plan_.n_unit_files_unchanged;
+    } else {
+      plan_.jobs.push_back(std::move(job));
+    }
+  }
+
+  bool is_known(const TrialId& id, const UnitId& unit, const std::string& checksum) const {
+    const auto at = previous_.trials.find(id);
+    return at != previous_.trials.end() && at->second.unit == unit &&
+           at->second.checksum == checksum;
+  }
+
+  void add_ensembles() {
+    std::set<std::string> seen;
+    const Replicate* last = nullptr;
+    AnalysisJob job;
+    for (const auto& replicate : sweep_.replicates) {
+      if (!is_ensemble(sweep_, replicate)) continue;
+      const bool same_group =
+          last != nullptr && last->cell == replicate.cell && last->method == replicate.method;
+      if (!same_group) flush(job);
+      last = &replicate;
+      if (seen.insert(predictor_id(sweep_, replicate)).second) add_ensemble(replicate, job);
+    }
+    flush(job);
+  }
+
+  void flush(AnalysisJob& job) {
+    if (!job.ensembles.empty()) plan_.jobs.push_back(std::move(job));
+    job = AnalysisJob();
+  }
+
+  void add_ensemble(const Replicate& replicate, AnalysisJob& job) {
+    EnsembleTask task{predictor_id(sweep_, replicate), {}};
+    bool all_kept = true;
+    for (const auto& id : member_ids(sweep_, replicate)) {
+      const auto at = place_.find(id);
+      if (at == place_.end()) return;
+      all_kept = all_kept && kept_.contains(id);
+      task.members.push_back({id, at->second});
+    }
+    if (all_kept && previous_.ensembles.contains(task.id)) {
+      plan_.kept_ensembles.push_back(task.id);
+    } else {
+      job.ensembles.push_back(std::move(task));
+    }
+  }
+
+  const Sweep& sweep_;
+  const RunDirectory& run_;
+  PreviousResults previous_;
+  AnalysisPlan plan_;
+  std::unordered_set<TrialId> wanted_, kept_;
+  std::unordered_map<TrialId, UnitId> place_;
+};
+
+}  // namespace
+
+AnalysisPlan plan_analysis(const Sweep& sweep, const RunDirectory& run) {
+  return Planner(sweep, run).make();
+}
+
+std::vector<TrialId> member_ids(const Sweep& sweep, const Replicate& replicate) {
+  std::vector<TrialId> ids;
+  for (const auto trial : replicate.trials) {
+    ids.push_back(sweep.trials[static_cast<std::size_t>(trial)].id);
+  }
+  return ids;
+}
+
+bool is_ensemble(const Sweep& sweep, const Replicate& replicate) {
+  return sweep.spec.methods[static_cast<std::size_t>(replicate.method)].ensemble.has_value();
+}
+
+std::string predictor_id(const Sweep& sweep, const Replicate& replicate) {
+  const auto ids = member_ids(sweep, replicate);
+  CALSWEEP_CHECK(!ids.empty(), "a replicate has at least one trial");
+  return is_ensemble(sweep, replicate) ? ensemble_id(ids) : ids.front().str();
+}
+
+}  // namespace calsweep::analysis
