@@ -12,13 +12,11 @@
 #include <string_view>
 #include <vector>
 
+#include "sweeps/nearest_name.hpp"
 #include "sweeps/settings.hpp"
 #include "sweeps/sweep.hpp"
 
 namespace calsweep {
-
-/// The valid name nearest to `name` (edit distance at most 3 and less than half its length), or "".
-std::string nearest_name(std::string_view name, const std::vector<std::string>& valid);
 
 class SpecDocument {
  public:

@@ -1,0 +1,13 @@
+// The "did you mean" of error messages.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace calsweep {
+
+/// The valid name nearest to `name` (edit distance at most 3 and less than half its length), or "".
+std::string nearest_name(std::string_view name, const std::vector<std::string>& valid);
+
+}  // namespace calsweep
