@@ -21,8 +21,8 @@ const LoadedSplit& test_split(const Settings& settings, DataCache& data);
 /// entry: "mnist", "gtsrb:raw". Normalised as the training data unless it says raw.
 const LoadedSplit& ood_split(const Settings& settings, const std::string& entry, DataCache& data);
 
-/// Images used of a set, from the first. Of a test set never more than are asked for (FormatError); of
-/// an OOD set as many as there are, since sets differ in size.
+/// Images used of a set, from the first. Of a test set never more than are asked for (FormatError);
+/// of an OOD set as many as there are, since sets differ in size.
 std::int64_t test_count(const Settings& settings, const LoadedSplit& test);
 std::int64_t ood_count(const Settings& settings, const LoadedSplit& ood);
 
