@@ -23,11 +23,19 @@ std::vector<std::int32_t> labels_of(std::size_t n, const char* set) {
   return labels;
 }
 
+/// Not the trial id: that changes with every new setting, and the snapshots with it.
+std::string key_of(const Settings& settings) {
+  return fmt::format("{}|{}|{}|{}|{}|", settings.integer("model.depth"),
+                     settings.integer("data.size"), settings.text("model.activation"),
+                     settings.real("training.learning_rate"), settings.has("noise_warmup"));
+}
+
 /// Normal noise, with 2 added to the label's logit; OOD sets have no label and less noise.
-std::vector<float> logits_of(const Trial& trial, const std::string& set, std::size_t n,
-                             double sharpness) {
+std::vector<float> logits_of(const Sweep& sweep, const Trial& trial, const std::string& set,
+                             std::size_t n, double sharpness) {
+  const auto& settings = sweep.recipes[static_cast<std::size_t>(trial.recipe)].settings;
   Random random(
-      random_key(static_cast<std::uint64_t>(trial.seed), trial.member, trial.id.str() + "|" + set));
+      random_key(static_cast<std::uint64_t>(trial.seed), trial.member, key_of(settings) + set));
   const bool is_ood = set.starts_with("ood/");
   const auto labels = is_ood ? std::vector<std::int32_t>(n, 0) : labels_of(n, set.c_str());
   std::vector<float> logits;
@@ -57,9 +65,9 @@ TrialRecord record_of(const Sweep& sweep, const Trial& trial, const SyntheticOpt
     return record;
   }
   const double sharpness = options.sharpness ? options.sharpness(sweep, trial) : 1.0;
-  record.logits = {{"test", logits_of(trial, "test", 200, sharpness)},
-                   {"validation", logits_of(trial, "validation", 60, sharpness)},
-                   {"ood/kmnist", logits_of(trial, "ood/kmnist", 80, sharpness)}};
+  record.logits = {{"test", logits_of(sweep, trial, "test", 200, sharpness)},
+                   {"validation", logits_of(sweep, trial, "validation", 60, sharpness)},
+                   {"ood/kmnist", logits_of(sweep, trial, "ood/kmnist", 80, sharpness)}};
   if (options.not_finite.contains(trial.id.str())) {
     record.logits[0].logits[4 * 7] = std::nanf("");
   }
