@@ -34,6 +34,7 @@ struct Holder {
 };
 
 // Field 22 of /proc/<pid>/stat: start time in clock ticks since boot; tells a reused pid apart.
+// Empty for a process that is gone or only waits to be reaped.
 std::string process_start(std::int64_t pid) {
   std::ifstream stat(fmt::format("/proc/{}/stat", pid));
   std::string line;
@@ -42,7 +43,10 @@ std::string process_start(std::int64_t pid) {
   if (name_end == std::string::npos) return "";
   std::istringstream fields(line.substr(name_end + 1));
   std::string field;
-  for (int number = 3; number <= 22; ++number) fields >> field;
+  for (int number = 3; number <= 22; ++number) {
+    fields >> field;
+    if (number == 3 && (field == "Z" || field == "X")) return "";
+  }
   return field;
 }
 
@@ -128,7 +132,7 @@ void RunLock::acquire(const LockOptions& options) {
                       "directory against a second run",
                       file_.string(), std::strerror(errno)));
     }
-    if (result != TryLock::Held) break;
+    if (result != TryLock::Held) return judge_previous_holder(options, result == TryLock::Got);
     if (steady_seconds() > deadline) {
       throw UsageError(
           fmt::format("the run directory {} is in use by {}: wait for it, or stop it; "
@@ -142,14 +146,14 @@ void RunLock::acquire(const LockOptions& options) {
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
-  judge_previous_holder(options);
 }
 
-void RunLock::judge_previous_holder(const LockOptions& options) {
+void RunLock::judge_previous_holder(const LockOptions& options, bool locked) {
   const Holder holder = read_holder(fd_);
   if (!holder.held) return;
   const bool same_job = !holder.job.empty() && holder.job == job_id();
-  if (holder.host == host_name() && !is_running(holder)) {
+  // On one host the lock itself is proof enough; without locks the process table is asked.
+  if (holder.host == host_name() && (locked || !is_running(holder))) {
     log::info(
         fmt::format("the previous run, process {} of {}, ended without tidying up; its lock is "
                     "taken over",

@@ -29,7 +29,7 @@ class RunLock {
 
  private:
   void acquire(const LockOptions& options);
-  void judge_previous_holder(const LockOptions& options);
+  void judge_previous_holder(const LockOptions& options, bool locked);
   void write_content(bool held);
 
   std::filesystem::path file_;

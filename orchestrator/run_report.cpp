@@ -32,13 +32,11 @@ RunStatus RunReport::status(double now) const {
   s.trials = work_.trials_total;
   s.trials_reused = work_.trials_reused;
   s.trials_done = work_.trials_reused + trials.sealed;
-  s.trials_running = trials.running;
   s.trials_set_aside = trials.set_aside;
   s.trials_diverged = work_.diverged_before + trials.diverged;
   const auto units = coordinator_.unit_counts();
   s.units = units.total;
   s.units_done = units.sealed;
-  s.units_running = units.running;
   s.units_set_aside = units.set_aside;
   s.failures = coordinator_.n_failures();
   s.elapsed_seconds = now - started_;
@@ -51,6 +49,12 @@ RunStatus RunReport::status(double now) const {
   s.left_low_seconds = left.low;
   s.left_high_seconds = left.high;
   for (const auto& view : coordinator_.slots()) {
+    // What waits on a slot behind the unit it is at does not run yet.
+    if (view.running) {
+      ++s.units_running;
+      s.trials_running +=
+          static_cast<std::int64_t>(coordinator_.units()[position(*view.running)].trials.size());
+    }
     const auto unit = view.running ? coordinator_.units()[position(*view.running)].id.str() : "";
     s.slots.push_back({view.host, view.device, number(view.slot.agent), view.slot.slot, view.usable,
                        unit, view.doing, view.fraction, view.running ? now - view.since : 0.0,
