@@ -21,7 +21,7 @@ constexpr std::size_t kDefaultWidth = 100;
 fs::path results_of(const fs::path& directory) {
   const RunDirectory run(directory);
   if (!run.holds_sweep()) {
-    throw UsageError(fmt::format("{} is not a run directory: it holds no sweep.toml",
+    throw UsageError(fmt::format("{} is not a run directory: it holds no sweep.toml and data.json",
                                  directory.string()));
   }
   return run.results();

@@ -76,8 +76,8 @@ int run(const RunCommandOptions& options) {
 int status(const fs::path& directory, bool json) {
   const RunDirectory run(directory);
   if (!run.holds_sweep()) {
-    throw UsageError(
-        fmt::format("{} is not a run directory: it holds no sweep.toml", directory.string()));
+    throw UsageError(fmt::format("{} is not a run directory: it holds no sweep.toml and data.json",
+                                 directory.string()));
   }
   const auto status = orchestrator::read_status(run);
   if (json) {

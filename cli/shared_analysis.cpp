@@ -12,7 +12,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Texts between ranks: "end", or a job as JSON; back: the lines of one job, each ended by a newline.
+// Texts between ranks: "end", or a job as JSON; back: the lines of one job, each ended by a
+// newline.
 constexpr std::string_view kEnd = "end";
 constexpr std::size_t kJobsAhead = 2;  // per rank: the next one waits there when one is done
 constexpr auto kPause = 1ms;
@@ -88,7 +89,8 @@ void help_with_jobs(orchestrator::Launch& launch, const RunDirectory& run) {
       continue;
     }
     if (incoming->text == kEnd) return;
-    channel.send(0, joined(analysis::run_job(analysis::AnalysisJob::from_json(incoming->text), run)));
+    channel.send(0,
+                 joined(analysis::run_job(analysis::AnalysisJob::from_json(incoming->text), run)));
   }
 }
 

@@ -106,7 +106,8 @@ void sync_file(const fs::path& file) {
 
 bool RunDirectory::holds_sweep() const {
   std::error_code ignored;
-  return fs::is_regular_file(spec(), ignored);
+  // A folder where somebody merely keeps a spec called sweep.toml has no data.json.
+  return fs::is_regular_file(spec(), ignored) && fs::is_regular_file(data(), ignored);
 }
 
 std::vector<UnitId> RunDirectory::sealed_units() const {
@@ -142,10 +143,11 @@ fs::path RunDirectory::quarantine_file(const fs::path& file) const {
 
 Sweep RunDirectory::load_sweep() const {
   if (!holds_sweep()) {
-    throw UsageError(fmt::format(
-        "{} is not a run directory: it holds no sweep.toml; give the directory that `calsweep run` "
-        "printed (runs/<name>)",
-        root_.string()));
+    throw UsageError(
+        fmt::format("{} is not a run directory: it holds no sweep.toml and data.json; give the "
+                    "directory that `calsweep run` "
+                    "printed (runs/<name>)",
+                    root_.string()));
   }
   Spec loaded = load_spec(spec());
   return expand(std::move(loaded), DataInventory::from_json(read_file(data())));

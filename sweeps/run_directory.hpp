@@ -37,7 +37,7 @@ class RunDirectory {
   fs::path log(const UnitId& id) const { return logs() / (id.str() + ".log"); }
   fs::path quarantine() const { return root_ / "quarantine"; }
 
-  /// True if it holds a sweep.toml.
+  /// True if it holds what `run` stored: sweep.toml and data.json.
   bool holds_sweep() const;
   /// Sealed unit files present (names only, nothing opened), sorted.
   std::vector<UnitId> sealed_units() const;

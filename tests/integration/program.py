@@ -94,21 +94,21 @@ def rows(database, sql, parameters=()):
         connection.close()
 
 
-# Tables of results.db that say when and where, not what; see docs/results-db.md.
-TIMING_TABLES = ("timing",)
+# The table of results.db that says when and where, not what; see docs/results-db.md.
+TIMING_TABLES = ("provenance",)
 
 
 def results_dump(database):
     """Every row of every table but the timings, in the order of the tables: {table: [rows]}."""
     tables = [name for (name,) in rows(database, "SELECT name FROM sqlite_master WHERE type = 'table' "
                                                  "AND name NOT LIKE 'sqlite_%' ORDER BY name")]
-    return {t: rows(database, f'SELECT * FROM "{t}" ORDER BY rowid') for t in tables if t not in TIMING_TABLES}
+    return {t: rows(database, f'SELECT * FROM "{t}"') for t in tables if t not in TIMING_TABLES}
 
 
 def trained_units(run):
     """Per unit, how often an attempt at it was completed, from the ledger."""
-    return dict(rows(run / "ledger.db", "SELECT unit_id, COUNT(*) FROM attempt WHERE outcome = 'done' "
-                                        "GROUP BY unit_id"))
+    return dict(rows(run / "ledger.db", "SELECT unit, COUNT(*) FROM attempts WHERE outcome = 'done' "
+                                        "GROUP BY unit"))
 
 
 def processes_named(text):

@@ -6,6 +6,7 @@ import os
 import signal
 import sqlite3
 import time
+from pathlib import Path
 
 import program
 from program import small_spec
@@ -75,8 +76,7 @@ class MainJob(program.ProgramTest):
     def count_trials(self):
         return sum(n for (n,) in program.rows(
             self.run_folder / "ledger.db",
-            "SELECT COUNT(*) FROM unit_member JOIN attempt USING (unit_id) "
-            "WHERE attempt.outcome = 'done' AND unit_member.trial_id IS NOT NULL"))
+            "SELECT COUNT(*) FROM unit_members JOIN attempts USING (unit) WHERE outcome = 'done'"))
 
     def test_an_extended_spec_trains_exactly_what_is_new(self):
         # One cell: baseline, warm-up, mixup and 2 members, per seed and size: 10 trials a seed and depth.
@@ -107,7 +107,7 @@ class MainJob(program.ProgramTest):
         log = (self.folder / "started.log").read_text()
         self.assertIn("SIGKILL", log)
         self.assertTrue(program.rows(self.run_folder / "ledger.db",
-                                     "SELECT * FROM attempt WHERE outcome <> 'done'"))
+                                     "SELECT * FROM attempts WHERE outcome <> 'done'"))
         self.assert_succeeded(self.calsweep("analyze", self.run_folder))
         self.assertEqual(self.undisturbed(spec), program.results_dump(self.run_folder / "results.db"))
 
@@ -115,7 +115,7 @@ class MainJob(program.ProgramTest):
         """Trainers that descend from `process` (other tests run theirs at the same time)."""
         def parent(pid):
             try:
-                return int(open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[1])
+                return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
             except OSError:
                 return 0
 
@@ -142,6 +142,7 @@ class MainJob(program.ProgramTest):
         self.finish(spec)
         trained = program.trained_units(self.run_folder)
         self.assertTrue(set(done_before) <= set(trained))
+        self.assertLess(len(done_before), len(trained), "the kills came too late to test anything")
         self.assertEqual(set(trained.values()), {1}, "a sealed unit was trained again")
         self.assertEqual(self.undisturbed(spec), program.results_dump(self.run_folder / "results.db"))
 
