@@ -32,7 +32,7 @@ struct CoordinatorLimits {
   std::int32_t expected_agents = 1;
   /// A slot is handed more units while those it has are expected to take less than this in all.
   double prefetch_seconds = 0.25;
-  std::size_t max_prefetch = 64;
+  std::size_t max_prefetch = 256;
 };
 
 // States of a unit; each carries what is valid in it.
@@ -152,9 +152,9 @@ class Coordinator {
   void stop_for_full_disk(const std::string& message);
 
   void dispatch(double now);
-  bool give_one(SlotId id, Slot& slot, double now, bool ahead);
+  bool give_one(SlotId id, Slot& slot, double now, std::optional<double> at_most_seconds);
   bool may_run_on(UnitIndex unit, SlotId slot) const;
-  bool fits_ahead(const Slot& slot, const ReadyQueue::Entry& entry) const;
+  std::optional<double> room_ahead(const Slot& slot) const;
   void check_units(AgentId id, Agent& agent, double now);
   void finish_if_over(double now);
   void note(NoteLevel level, std::string text) { actions_.push_back(Note{level, std::move(text)}); }

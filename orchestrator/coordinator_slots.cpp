@@ -107,26 +107,25 @@ bool Coordinator::may_run_on(UnitIndex unit, SlotId slot) const {
   return true;
 }
 
-bool Coordinator::fits_ahead(const Slot& slot, const ReadyQueue::Entry& entry) const {
-  // An unmeasured shape may take any time: nothing waits behind it, and it waits behind nothing.
-  if (!cost_.knows(slot.device, entry.shape)) return false;
+std::optional<double> Coordinator::room_ahead(const Slot& slot) const {
+  // An unmeasured shape may take any time: nothing waits behind it.
   const auto front_shape = entries_[position(slot.queue.front())].shape;
-  return cost_.knows(slot.device, front_shape) &&
-         slot.queued_seconds + cost_.expected_seconds(slot.device, entry.shape, entry.flops) <=
-             limits_.prefetch_seconds;
+  if (!cost_.knows(slot.device, front_shape)) return std::nullopt;
+  const double room = limits_.prefetch_seconds - slot.queued_seconds;
+  return room > 0.0 && slot.queue.size() < limits_.max_prefetch ? std::optional(room)
+                                                                : std::nullopt;
 }
 
-bool Coordinator::give_one(SlotId id, Slot& slot, double now, bool ahead) {
-  ReadyQueue::Entry entry;
-  const auto accept = [&](const ReadyQueue::Entry& candidate) {
-    return may_run_on(candidate.unit, id) && (!ahead || fits_ahead(slot, candidate));
-  };
-  if (!ready_.pop(cost_, slot.device, accept, entry)) return false;
+bool Coordinator::give_one(SlotId id, Slot& slot, double now,
+                           std::optional<double> at_most_seconds) {
+  const auto entry = ready_.pop(
+      cost_, {slot.device, at_most_seconds, [&](UnitIndex unit) { return may_run_on(unit, id); }});
+  if (!entry) return false;
   const Attempt attempt{++last_attempt_};
-  set_state(entry.unit, Assigned{id, attempt, now, now, 0.0, ""});
-  slot.queue.push_back(entry.unit);
-  slot.queued_seconds += cost_.expected_seconds(slot.device, entry.shape, entry.flops);
-  actions_.push_back(AssignUnit{id, entry.unit, attempt});
+  set_state(entry->unit, Assigned{id, attempt, now, now, 0.0, ""});
+  slot.queue.push_back(entry->unit);
+  slot.queued_seconds += cost_.expected_seconds(slot.device, entry->shape, entry->flops);
+  actions_.push_back(AssignUnit{id, entry->unit, attempt});
   return true;
 }
 
@@ -135,7 +134,7 @@ void Coordinator::dispatch(double now) {
   // First one unit for every idle slot, only then units ahead, one each in turn.
   for (auto it = hungry_.begin(); it != hungry_.end() && !ready_.empty(); ++it) {
     Slot& slot = *find_slot(*it);
-    if (slot.queue.empty()) give_one(*it, slot, now, false);
+    if (slot.queue.empty()) give_one(*it, slot, now, std::nullopt);
   }
   bool given = true;
   while (given && !ready_.empty()) {
@@ -146,7 +145,8 @@ void Coordinator::dispatch(double now) {
         ++it;
         continue;
       }
-      const bool took = slot.queue.size() < limits_.max_prefetch && give_one(*it, slot, now, true);
+      const auto room = room_ahead(slot);
+      const bool took = room && give_one(*it, slot, now, room);
       given = given || took;
       it = took ? std::next(it) : hungry_.erase(it);
     }

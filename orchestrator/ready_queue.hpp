@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -26,10 +27,17 @@ class ReadyQueue {
   bool empty() const { return size_ == 0; }
   std::size_t size() const { return size_; }
 
-  /// Takes out the best unit for a device among those for which `accept` holds.
-  /// Equal times: the unit planned first. Returns false if there is none.
-  bool pop(const CostModel& cost, std::size_t device,
-           const std::function<bool(const Entry&)>& accept, Entry& taken);
+  /// What a slot can take.
+  struct Request {
+    std::size_t device = 0;
+    /// Only units that are expected to take no longer, and only of shapes that were measured on the
+    /// device; absent: anything.
+    std::optional<double> at_most_seconds;
+    std::function<bool(UnitIndex)> accept;  ///< false for a unit that must not go to this slot
+  };
+  /// Takes out the best unit for a request; equal times: the unit planned first. Cost: the number
+  /// of shapes times log(units), plus the units refused by `accept`.
+  std::optional<Entry> pop(const CostModel& cost, const Request& request);
 
  private:
   struct LongestFirst {
@@ -38,8 +46,8 @@ class ReadyQueue {
     }
   };
   using Shape = std::set<Entry, LongestFirst>;
-  bool pop_kind(std::vector<Shape>& shapes, const CostModel& cost, std::size_t device,
-                const std::function<bool(const Entry&)>& accept, Entry& taken);
+  std::optional<Entry> pop_kind(std::vector<Shape>& shapes, const CostModel& cost,
+                                const Request& request);
 
   std::vector<Shape> stages_, trials_;  ///< by shape index
   std::size_t size_ = 0;
