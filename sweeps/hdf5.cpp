@@ -47,6 +47,14 @@ void read_scalar(hid_t object, const std::string& name, hid_t type, void* value)
   check_status(H5Aread(attribute.get(), type, value), what);
 }
 
+// Of variable length and UTF-8, which h5py and others read as a text, not as bytes.
+Handle text_type() {
+  Handle type = check(H5Tcopy(H5T_C_S1), "make a text type");
+  check_status(H5Tset_size(type.get(), H5T_VARIABLE), "size a text");
+  check_status(H5Tset_cset(type.get(), H5T_CSET_UTF8), "mark a text as UTF-8");
+  return type;
+}
+
 Handle chunked(std::span<const hsize_t> shape, std::size_t element_bytes) {
   Handle list = check(H5Pcreate(H5P_DATASET_CREATE), "set up a dataset");
   std::vector<hsize_t> chunk(shape.begin(), shape.end());
@@ -91,6 +99,12 @@ void check_status(herr_t status, const std::string& what) {
   if (status < 0) throw FormatError(fmt::format("cannot {}: {}", what, reason()));
 }
 
+std::string library_version() {
+  unsigned major = 0, minor = 0, release = 0;
+  check_status(H5get_libversion(&major, &minor, &release), "ask for the version");
+  return fmt::format("{}.{}.{}", major, minor, release);
+}
+
 void silence() { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
 
 Handle file_access() {
@@ -101,11 +115,9 @@ Handle file_access() {
 }
 
 void write_text(hid_t object, const std::string& name, const std::string& value) {
-  const Handle type = check(H5Tcopy(H5T_C_S1), "make a text type");
-  check_status(H5Tset_size(type.get(), std::max<std::size_t>(value.size(), 1)), "size a text");
-  check_status(H5Tset_cset(type.get(), H5T_CSET_UTF8), "mark a text as UTF-8");
-  check_status(H5Tset_strpad(type.get(), H5T_STR_NULLPAD), "pad a text");
-  write_scalar(object, name, type.get(), value.c_str());
+  const Handle type = text_type();
+  const char* text = value.c_str();
+  write_scalar(object, name, type.get(), &text);
 }
 
 void write_integer(hid_t object, const std::string& name, std::int64_t value) {
@@ -117,15 +129,11 @@ void write_real(hid_t object, const std::string& name, double value) {
 }
 
 std::string read_text(hid_t object, const std::string& name) {
-  const std::string what = fmt::format("read the attribute '{}'", name);
-  const Handle attribute = check(H5Aopen(object, name.c_str(), H5P_DEFAULT), what);
-  const Handle type = check(H5Aget_type(attribute.get()), what);
-  if (H5Tget_class(type.get()) != H5T_STRING || H5Tis_variable_str(type.get()) != 0) {
-    throw FormatError(what + ": it is not a text of fixed length");
-  }
-  std::string value(H5Tget_size(type.get()), '\0');
-  check_status(H5Aread(attribute.get(), type.get(), value.data()), what);
-  value.resize(std::min(value.size(), value.find('\0')));
+  const Handle type = text_type();
+  char* text = nullptr;
+  read_scalar(object, name, type.get(), &text);
+  std::string value = text == nullptr ? "" : text;
+  check_status(H5free_memory(text), "free a text");
   return value;
 }
 

@@ -37,6 +37,9 @@ void check_status(herr_t status, const std::string& what);
 /// Silences HDF5's own printing for the process; called by every entry point of unit_file.cpp.
 void silence();
 
+/// "1.10.8".
+std::string library_version();
+
 /// File access without HDF5's own locking, which shared file systems often refuse.
 Handle file_access();
 

@@ -141,7 +141,7 @@ void write_header(hid_t root, const UnitFileHeader& header) {
   const auto& made = header.provenance;
   hdf5::write_text(root, "calsweep_version", made.calsweep_version);
   hdf5::write_text(root, "libtorch_version", made.libtorch_version);
-  hdf5::write_text(root, "hdf5_version", made.hdf5_version);
+  hdf5::write_text(root, "hdf5_version", hdf5::library_version());
   hdf5::write_text(root, "host", made.host);
   hdf5::write_text(root, "device", made.device);
   hdf5::write_text(root, "started_at", made.started_at);

@@ -25,8 +25,10 @@ enum class TrialOutcome { Completed, Diverged };
 
 /// Where and with what a unit was made.
 struct Provenance {
-  std::string calsweep_version, libtorch_version, hdf5_version, host, device,
-      started_at;  // UTC ISO
+  std::string calsweep_version, libtorch_version;
+  std::string hdf5_version;  ///< filled in by the writer
+  std::string host, device;
+  std::string started_at;  ///< UTC, ISO 8601
   std::int64_t threads = 1;
 };
 

@@ -21,7 +21,7 @@ UnitFileHeader header() {
   header.dataset = "mnist";
   header.n_classes = 2;
   header.fingerprints = {{"mnist", "abc"}};
-  header.provenance = {"0.1", "2.13", "1.10", "host", "cpu", "2026-01-01T00:00:00Z", 1};
+  header.provenance = {"0.1", "2.13", "", "höst", "cpu", "2026-01-01T00:00:00Z", 1};
   return header;
 }
 
@@ -53,7 +53,8 @@ TEST(UnitFileTest, what_is_written_is_read_back) {
   const UnitFileReader reader(directory / "u.h5");
   EXPECT_EQ(reader.checksum(), checksum);
   EXPECT_EQ(reader.header().unit, UnitId::of("unit"));
-  EXPECT_EQ(reader.header().provenance.host, "host");
+  EXPECT_EQ(reader.header().provenance.host, "höst");
+  EXPECT_FALSE(reader.header().provenance.hdf5_version.empty());
   EXPECT_EQ(reader.trials().size(), 2u);
   EXPECT_EQ(reader.labels("test"), (std::vector<std::int32_t>{0, 1}));
   const TrialId id = TrialId::of("a");
