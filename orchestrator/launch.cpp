@@ -1,6 +1,7 @@
 #include "orchestrator/launch.hpp"
 
 #include <fmt/core.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -27,6 +28,18 @@ int number_of(const Environment& environment, const std::string& name) {
 // Every task throws; only the first one's text explains.
 [[noreturn]] void refuse(int task, const std::string& text) {
   throw UsageError(task == 0 ? text : "this launch is refused, see the message of the first task");
+}
+
+// mpirun binds up to two ranks to a core each unless told otherwise, and trainers would inherit
+// that. A binding that was asked for stays; Open MPI's default gives way to what the launcher
+// itself has.
+void undo_default_binding(const Environment& environment) {
+  if (!environment.contains("OMPI_MCA_orte_bound_at_launch")) return;
+  if (environment.contains("OMPI_MCA_hwloc_base_binding_policy")) return;
+  cpu_set_t launchers;
+  CPU_ZERO(&launchers);
+  if (::sched_getaffinity(::getppid(), sizeof launchers, &launchers) != 0) return;
+  ::sched_setaffinity(0, sizeof launchers, &launchers);
 }
 
 }  // namespace
@@ -75,7 +88,9 @@ void check_launch(const LaunchPlan& plan, int communicator_size) {
       plan.expected_size, communicator_size));
 }
 
-Launch::Launch(const Environment& environment) : Launch(detect_launch(environment)) {}
+Launch::Launch(const Environment& environment) : Launch(detect_launch(environment)) {
+  if (session_) undo_default_binding(environment);
+}
 
 Launch::Launch(const LaunchPlan& plan) : parent_(::getppid()) {
   if (plan.launcher == Launcher::Alone) return;

@@ -43,6 +43,7 @@ std::string counts(const RunStatus& s) {
 }
 
 std::string remaining(const RunStatus& s) {
+  if (done_fraction(s) >= 1.0) return "took " + format_duration(s.elapsed_seconds);
   if (s.left_seconds <= 0.0) return "time left unknown";
   return fmt::format("{} left ({} to {})", format_duration(s.left_seconds),
                      format_duration(s.left_low_seconds), format_duration(s.left_high_seconds));

@@ -124,6 +124,14 @@ RunStatus RunReport::final_status(double now) const {
   return s;
 }
 
+RunStatus RunReport::broken_status(double now, const std::string& message) const {
+  RunStatus s = status(now);
+  s.left_seconds = s.left_low_seconds = s.left_high_seconds = 0.0;
+  s.state = RunState::Failed;
+  s.message = message;
+  return s;
+}
+
 void RunReport::say_result(double now) const {
   const RunStatus s = final_status(now);
   const auto trained = s.trials_done - s.trials_reused;

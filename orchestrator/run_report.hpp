@@ -14,6 +14,8 @@ class RunReport {
   RunStatus status(double now) const;
   /// With how it ended; `finish` must be set in the coordinator.
   RunStatus final_status(double now) const;
+  /// As far as it got when something broke.
+  RunStatus broken_status(double now, const std::string& message) const;
   /// Writes the summary to the log.
   void say_result(double now) const;
   int exit_code() const;

@@ -65,7 +65,9 @@ class SweepRun {
  private:
   Channel& channel() { return mpi_ ? static_cast<Channel&>(*mpi_) : local_.coordinator_end(); }
   Welcome welcome() const;
+  void rounds();
   void look_for_stop(double now);
+  void write_status_if_possible(const RunStatus& status);
   void report(double now);
   void part_with_agents();
 
@@ -83,6 +85,7 @@ class SweepRun {
   RunReport reporter_;
   ProgressDisplay display_;
   double last_shown_ = 0.0, last_status_ = 0.0;
+  bool warned_ = false;
 };
 
 std::vector<AgentId> agents_of(const Launch& launch) {
@@ -142,10 +145,20 @@ void SweepRun::report(double now) {
   display_.update(status, now);
   if (now - last_status_ < kStatusSeconds) return;
   last_status_ = now;
-  write_status(run_, status);
+  write_status_if_possible(status);
 }
 
-int SweepRun::to_the_end() {
+// A status that cannot be written stops nothing: what matters, ledger and units, will speak up.
+void SweepRun::write_status_if_possible(const RunStatus& status) {
+  try {
+    write_status(run_, status);
+  } catch (const IoError& error) {
+    if (!warned_) log::warning(error.what());
+    warned_ = true;
+  }
+}
+
+void SweepRun::rounds() {
   DispatchLoop loop(coordinator_, ledger_, channel(), work_.units, agents_, welcome(),
                     steady_seconds());
   BackOff back_off;
@@ -154,16 +167,25 @@ int SweepRun::to_the_end() {
     look_for_stop(now);
     bool active = agent_ && agent_->step(now);
     active = loop.round(now) || active;
-    if (coordinator_.finished()) break;
+    if (coordinator_.finished()) return;
     report(now);
     back_off.after_round(active);
+  }
+}
+
+int SweepRun::to_the_end() {
+  try {
+    rounds();
+  } catch (const CalsweepError& error) {
+    write_status_if_possible(reporter_.broken_status(steady_seconds(), error.what()));
+    throw;
   }
   const double now = steady_seconds();
   const RunStatus last = reporter_.final_status(now);
   ledger_.begin();
   ledger_.end_run(last.message.empty() ? "complete" : last.message);
   ledger_.commit();
-  write_status(run_, last);
+  write_status_if_possible(last);
   display_.update(last, now);
   part_with_agents();
   reporter_.say_result(now);

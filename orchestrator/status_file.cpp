@@ -138,7 +138,10 @@ void write_status(const RunDirectory& run, const RunStatus& status) {
     stream << status_json(status);
     stream.flush();
     if (!stream) {
-      throw IoError(fmt::format("cannot write {}: {}", partial.string(), std::strerror(errno)));
+      const int code = errno;
+      std::error_code ignored;
+      fs::remove(partial, ignored);  // on a full disk every byte counts
+      throw IoError(fmt::format("cannot write {}: {}", partial.string(), std::strerror(code)));
     }
   }
   if (std::rename(partial.c_str(), run.status().c_str()) != 0) {

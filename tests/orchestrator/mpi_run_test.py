@@ -136,6 +136,21 @@ class MpiRunTest(unittest.TestCase):
                 agents = self.ask("SELECT DISTINCT agent FROM attempts ORDER BY agent")
                 self.assertEqual(agents, [(a,) for a in range(1, ranks)] or [(0,)])
 
+    def test_default_binding_is_undone_and_an_explicit_one_respected(self):
+        cores = len(os.sched_getaffinity(0))
+        for policy, slots in ((None, cores), ("core", 1)):
+            with self.subTest(policy=policy):
+                shutil.rmtree(self.run_directory, ignore_errors=True)
+                variables = dict(os.environ)
+                del os.environ["OMPI_MCA_hwloc_base_binding_policy"]
+                try:
+                    added = {"OMPI_MCA_hwloc_base_binding_policy": policy} if policy else {}
+                    code, output = self.finish(self.start(2, slots=0, environment=added))
+                finally:
+                    os.environ.update(variables)
+                self.assertEqual(code, 0, output)
+                self.assertEqual(self.ask("SELECT count(DISTINCT slot) FROM attempts"), [(slots,)])
+
     def test_trainer_killed_from_outside(self):
         process = self.start(3, "slow", slots=1)
         self.wait_for(lambda: self.n_sealed() >= 3)
