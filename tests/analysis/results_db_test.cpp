@@ -121,6 +121,17 @@ TEST(ResultsDbTest, reads_nothing_again_when_nothing_changed) {
   EXPECT_EQ(dump_results(run.directory().results()), before);
 }
 
+TEST(ResultsDbTest, reads_a_unit_file_again_when_it_was_made_again) {
+  const auto sweep = make_sweep(small_spec(4));
+  const TemporaryRun run;
+  write_units(sweep, run.directory());
+  analyze(sweep, run.directory());
+  write_units(sweep, run.directory(), {.host = "node-9"});
+  analyze(sweep, run.directory());
+  EXPECT_EQ(ask(run.directory().results(), "SELECT count(*) FROM provenance WHERE host = 'node-9'"),
+            std::to_string(sweep.trials.size()));
+}
+
 TEST(ResultsDbTest, forgets_what_is_no_longer_there_or_declared) {
   const auto large = make_sweep(small_spec(7));
   const auto small = make_sweep(small_spec(4));

@@ -194,8 +194,8 @@ TEST(WilcoxonTest, stops_the_exact_p_at_its_limit) {
 
 TEST(WilcoxonTest, subtraction_noise_does_not_break_ties) {
   // Four differences of .0012 and one of 0, none of them exact in binary.
-  const std::vector<double> a = {.9123, .8012, .3333, .1112, .7};
-  const std::vector<double> b = {.9111, .8000, .3321, .1100, .7};
+  const std::vector<double> a = {.9123, .8012, .3333, .1112, .1 + .2};
+  const std::vector<double> b = {.9111, .8000, .3321, .1100, .3};
   const auto test = paired_signed_rank_test(a, b);
   EXPECT_EQ(test.n_zero, 1);
   EXPECT_EQ(test.w_plus.value, 10.0);
