@@ -37,7 +37,8 @@ class StackTraining {
   StackedNetwork& network() { return *network_; }
   void warm_up();
   void store_stages(const RunDirectory& directory);
-  /// Replaces the weights of members that name a stage.
+  /// Replaces the weights of members that name a stage. Throws IoError or FormatError for a file
+  /// that is missing or damaged, CalsweepError if a recipe with a warm-up names none.
   void load_stages(const RunDirectory& directory);
   /// The task, from the weights as they are; one record per member, in their order.
   std::vector<TrialRecord> train();

@@ -3,7 +3,7 @@
 // Layout: activations are [B, K, C], so that to bias, activation and normalisation a stack is one
 // network with K x C features; only the linear layers (batched products) know K. The backward pass
 // is written out: with preallocated buffers it was measured 10-15 % faster per step than autograd
-// at K = 1 (docs/benchmarks.md), and it skips the gradient of the first layer's input.
+// at K = 1, and it skips the gradient of the first layer's input.
 //
 // BatchNorm as torch.nn.BatchNorm1d: epsilon 1e-5, momentum 0.1, affine, unbiased running variance.
 // A training batch of one image, which torch refuses, is normalised with the running statistics and

@@ -279,6 +279,10 @@ TEST(TrainerProcessTest, a_stage_is_stored_and_then_trained_from) {
   trainer.send(run.command(trials));
   expect_done(trainer.receive_result());
   EXPECT_EQ(run.sealed(trials).trials().size(), 2U);
+  WorkUnit lost = trials;
+  lost.stacks[0].members[1].stage = StageId();
+  trainer.send(run.command(lost));
+  expect_failed(trainer.receive_result(), FailureKind::Internal, "names no stage");
   testing::write_bytes(run.directory.stage(SmallRun::stage(1)), {'n', 'o'});
   trainer.send(run.command(trials));
   expect_failed(trainer.receive_result(), FailureKind::Data, "is damaged");
