@@ -137,6 +137,14 @@ TEST_F(EffectTest, disjoint_ensembles_pair_with_their_first_networks_seed) {
                 "SELECT group_concat(pairing_seed) FROM replicate JOIN method USING (method_id) "
                 "WHERE name = 'pooled' AND cell_id = 0"),
             "0,2,4,6");
+  // The median of four by hand: the mean of the middle two of seeds 0, 2, 4, 6.
+  const auto expected =
+      ask(run_.directory().results(),
+          "SELECT avg(value) FROM (SELECT value FROM replicate_metric WHERE "
+          "method = 'baseline' AND depth = 2 AND size = 500 AND metric = 'nll' AND "
+          "set_name = 'test' AND seed IN (0, 2, 4, 6) ORDER BY value LIMIT 2 "
+          "OFFSET 1)");
+  EXPECT_NEAR(std::stod(comparison("reference_median", where)), std::stod(expected), 1e-12);
 }
 
 TEST_F(EffectTest, cyclic_ensembles_have_differences_but_no_p) {
