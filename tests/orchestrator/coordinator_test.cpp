@@ -99,6 +99,20 @@ TEST(CoordinatorTest, answer_of_a_superseded_attempt_is_ignored) {
   EXPECT_EQ(only<RecordDone>(drive.take()).size(), 1U);
 }
 
+TEST(CoordinatorTest, old_answer_from_the_slot_that_has_the_unit_again_is_ignored) {
+  Drive drive({trials_unit("a", 1e9)});
+  drive.join(1, 1);
+  const auto old = drive.assignments();
+  drive.join(1, 1);  // it started over
+  const auto renewed = drive.assignments();
+  ASSERT_EQ(renewed.size(), 1U);
+  ASSERT_EQ(renewed[0].slot, old[0].slot);
+  drive.done(old[0]);
+  drive.failed(old[0]);
+  EXPECT_TRUE(drive.take().empty());
+  EXPECT_TRUE(drive.is<Coordinator::Assigned>(0));
+}
+
 TEST(CoordinatorTest, unknown_units_slots_and_agents_are_ignored) {
   Drive drive({trials_unit("a", 1e9)});
   drive.join(1, 1);

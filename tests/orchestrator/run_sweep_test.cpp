@@ -158,8 +158,11 @@ TEST_F(RunTest, full_disk_stops_with_a_message_and_nothing_is_set_aside) {
 
 TEST_F(RunTest, stop_signal_leaves_a_run_that_continues) {
   behave("slow");
-  std::thread killer([] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(250));
+  std::thread killer([this] {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (directory.sealed_units().size() < 2 && std::chrono::steady_clock::now() < deadline) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
     ::kill(::getpid(), SIGTERM);
   });
   EXPECT_EQ(run(), kExitIncomplete);
