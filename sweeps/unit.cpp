@@ -31,6 +31,17 @@ double stack_flops(const Stack& stack, UnitKind kind) {
   return one * static_cast<double>(stack.members.size());
 }
 
+// What all trials of one unit file must agree on: it has one data set and one list of labels per
+// split.
+std::string labels_of(const Settings& settings) {
+  std::string text;
+  for (const char* key :
+       {"data.dataset", "data.test_size", "data.validation_size", "data.subset_seed"}) {
+    text += canonical_text(settings.value(key)) + "|";
+  }
+  return text;
+}
+
 // Collects stacks of one family into units of about the size asked for.
 class UnitBuilder {
  public:
@@ -41,13 +52,16 @@ class UnitBuilder {
     std::string shape = shape_family(stack.settings);
     const double flops = stack_flops(stack, kind);
     const bool has_stage = kind == UnitKind::Trials && !stack.members.front().stage.is_zero();
+    std::string labels = kind == UnitKind::Stage ? "" : labels_of(stack.settings);
     const bool fits = !unit_.stacks.empty() && unit_.kind == kind && unit_.shape == shape &&
-                      has_stage_ == has_stage && unit_.flops + flops <= options_.flops_per_unit &&
+                      has_stage_ == has_stage && labels_ == labels &&
+                      unit_.flops + flops <= options_.flops_per_unit &&
                       unit_.n_networks() + stack.members.size() <= options_.max_networks;
     if (!fits) close();
     unit_.kind = kind;
     unit_.shape = std::move(shape);
     has_stage_ = has_stage;
+    labels_ = std::move(labels);
     unit_.flops += flops;
     unit_.stacks.push_back(std::move(stack));
   }
@@ -71,12 +85,14 @@ class UnitBuilder {
   std::vector<WorkUnit>& units_;
   WorkUnit unit_;
   bool has_stage_ = false;
+  std::string labels_;
 };
 
 // A stack holds seeds of one aligned block of `fuse` places in the spec's seed list, so that it
 // does not depend on what is left to do.
 struct StackKey {
   std::string shape;
+  std::string labels;  // empty for stages
   bool has_stage;
   std::string stage_recipe;  // for stages: the warm-up they share; empty for trials
   RecipeIndex recipe;
@@ -90,7 +106,10 @@ class Packer {
   explicit Packer(const Sweep& sweep) : sweep_(sweep) {
     const auto& seeds = sweep.spec.seeds;
     for (std::size_t i = 0; i < seeds.size(); ++i) place_of_seed_[seeds[i]] = i;
-    for (const auto& recipe : sweep.recipes) shapes_.push_back(shape_family(recipe.settings));
+    for (const auto& recipe : sweep.recipes) {
+      shapes_.push_back(shape_family(recipe.settings));
+      labels_.push_back(labels_of(recipe.settings));
+    }
   }
 
   void add_trial(const Trial& trial) {
@@ -101,6 +120,7 @@ class Packer {
   void add_stage(const Trial& trial) {
     if (!stages_seen_.insert(*trial.stage).second) return;
     StackKey key = key_of(trial);
+    key.labels.clear();
     // Stages are shared by recipes that differ in what comes after the warm-up: any of them will
     // do.
     key.stage_recipe = sweep_.recipes[static_cast<std::size_t>(trial.recipe)].stage_canonical;
@@ -122,6 +142,7 @@ class Packer {
   StackKey key_of(const Trial& trial) const {
     const auto fuse = static_cast<std::size_t>(sweep_.spec.execution.fuse);
     return {shapes_[static_cast<std::size_t>(trial.recipe)],
+            labels_[static_cast<std::size_t>(trial.recipe)],
             trial.stage.has_value(),
             "",
             trial.recipe,
@@ -137,7 +158,7 @@ class Packer {
   }
 
   const Sweep& sweep_;
-  std::vector<std::string> shapes_;  // by recipe
+  std::vector<std::string> shapes_, labels_;  // by recipe
   std::unordered_map<std::int64_t, std::size_t> place_of_seed_;
   std::map<StackKey, std::vector<StackMember>> stages_, trials_;
   std::map<std::string, RecipeIndex> stage_recipe_;

@@ -71,6 +71,27 @@ TEST(PackUnitsTest, units_stay_within_the_work_asked_for) {
   }
 }
 
+TEST(PackUnitsTest, trials_of_one_unit_share_data_set_and_labels) {
+  const Sweep sweep = expand_or_fail(
+      "name = \"x\"\nseeds = 2\n[grid]\ndata.dataset = [\"mnist\", \"fashion-mnist\"]\n"
+      "data.test_size = [100, 200]\ndata.subset_seed = [1, 2]\n[methods.b]\n[methods.w]\n"
+      "noise_warmup = true\n");
+  PackingOptions options;
+  options.flops_per_unit = 1e18;
+  const auto units = pack_units(sweep, options, kNothing, kNothing);
+  for (const auto& unit : units) {
+    const Settings& first = unit.stacks.front().settings;
+    for (const auto& stack : unit.stacks) {
+      if (unit.kind == UnitKind::Stage) continue;
+      for (const char* key : {"data.dataset", "data.test_size", "data.subset_seed"}) {
+        EXPECT_EQ(stack.settings.value(key), first.value(key));
+      }
+    }
+  }
+  EXPECT_EQ(units.size(),
+            1u + 2u * 8u);  // one unit of stages; 8 label lists with and without stage
+}
+
 TEST(WorkUnitTest, travels_as_json) {
   const auto units = pack_units(expand_or_fail(kSmallSpec), {}, kNothing, kNothing);
   for (const auto& unit : units) {
