@@ -42,26 +42,21 @@ std::string labels_of(const Settings& settings) {
   return text;
 }
 
-// Collects stacks of one family into units of about the size asked for.
+// Collects stacks of one group into units of about the size asked for.
 class UnitBuilder {
  public:
   UnitBuilder(const PackingOptions& options, std::vector<WorkUnit>& units)
       : options_(options), units_(units) {}
 
-  void add(UnitKind kind, Stack stack) {
-    std::string shape = shape_family(stack.settings);
+  /// `group`: stacks of different groups never share a unit.
+  void add(UnitKind kind, std::size_t group, Stack stack) {
     const double flops = stack_flops(stack, kind);
-    const bool has_stage = kind == UnitKind::Trials && !stack.members.front().stage.is_zero();
-    std::string labels = kind == UnitKind::Stage ? "" : labels_of(stack.settings);
-    const bool fits = !unit_.stacks.empty() && unit_.kind == kind && unit_.shape == shape &&
-                      has_stage_ == has_stage && labels_ == labels &&
+    const bool fits = !unit_.stacks.empty() && unit_.kind == kind && group_ == group &&
                       unit_.flops + flops <= options_.flops_per_unit &&
                       unit_.n_networks() + stack.members.size() <= options_.max_networks;
     if (!fits) close();
     unit_.kind = kind;
-    unit_.shape = std::move(shape);
-    has_stage_ = has_stage;
-    labels_ = std::move(labels);
+    group_ = group;
     unit_.flops += flops;
     unit_.stacks.push_back(std::move(stack));
   }
@@ -75,6 +70,7 @@ class UnitBuilder {
       }
     }
     unit_.needs.assign(needs.begin(), needs.end());
+    unit_.shape = shape_family(unit_.stacks.front().settings);
     unit_.id = id_of(unit_);
     units_.push_back(std::move(unit_));
     unit_ = WorkUnit{};
@@ -84,17 +80,13 @@ class UnitBuilder {
   const PackingOptions& options_;
   std::vector<WorkUnit>& units_;
   WorkUnit unit_;
-  bool has_stage_ = false;
-  std::string labels_;
+  std::size_t group_ = 0;
 };
 
 // A stack holds seeds of one aligned block of `fuse` places in the spec's seed list, so that it
 // does not depend on what is left to do.
 struct StackKey {
-  std::string shape;
-  std::string labels;  // empty for stages
-  bool has_stage;
-  std::string stage_recipe;  // for stages: the warm-up they share; empty for trials
+  std::size_t group;  // one shape, one list of labels, with or without a stage
   RecipeIndex recipe;
   std::int64_t member;
   std::size_t block;
@@ -106,48 +98,54 @@ class Packer {
   explicit Packer(const Sweep& sweep) : sweep_(sweep) {
     const auto& seeds = sweep.spec.seeds;
     for (std::size_t i = 0; i < seeds.size(); ++i) place_of_seed_[seeds[i]] = i;
+    std::map<std::string, std::size_t> trial_groups, stage_groups;
+    std::map<std::string, RecipeIndex> stage_recipes;
     for (const auto& recipe : sweep.recipes) {
-      shapes_.push_back(shape_family(recipe.settings));
-      labels_.push_back(labels_of(recipe.settings));
+      const auto index = static_cast<RecipeIndex>(trial_groups_.size());
+      const std::string shape = shape_family(recipe.settings);
+      const bool has_stage = !recipe.stage_canonical.empty();
+      trial_groups_.push_back(number_of(
+          trial_groups, shape + (has_stage ? "|staged|" : "|") + labels_of(recipe.settings)));
+      stage_groups_.push_back(number_of(stage_groups, shape));
+      // Stages are shared by recipes that differ in what comes after the warm-up: any will do.
+      stage_recipes_.push_back(stage_recipes.emplace(recipe.stage_canonical, index).first->second);
     }
   }
 
   void add_trial(const Trial& trial) {
-    StackKey key = key_of(trial);
-    trials_[key].push_back({trial.id, trial.seed, trial.member, trial.stage.value_or(StageId())});
+    const auto recipe = static_cast<std::size_t>(trial.recipe);
+    trials_[key_of(trial, trial_groups_[recipe], trial.recipe)].push_back(
+        {trial.id, trial.seed, trial.member, trial.stage.value_or(StageId())});
   }
 
   void add_stage(const Trial& trial) {
     if (!stages_seen_.insert(*trial.stage).second) return;
-    StackKey key = key_of(trial);
-    key.labels.clear();
-    // Stages are shared by recipes that differ in what comes after the warm-up: any of them will
-    // do.
-    key.stage_recipe = sweep_.recipes[static_cast<std::size_t>(trial.recipe)].stage_canonical;
-    key.recipe = stage_recipe_.emplace(key.stage_recipe, trial.recipe).first->second;
-    stages_[key].push_back({TrialId(), trial.seed, trial.member, *trial.stage});
+    const auto recipe = static_cast<std::size_t>(trial.recipe);
+    stages_[key_of(trial, stage_groups_[recipe], stage_recipes_[recipe])].push_back(
+        {TrialId(), trial.seed, trial.member, *trial.stage});
   }
 
   std::vector<WorkUnit> pack(const PackingOptions& options) {
     std::vector<WorkUnit> units;
     UnitBuilder builder(options, units);
-    for (auto& [key, members] : stages_) builder.add(UnitKind::Stage, make_stack(key, members));
+    for (auto& [key, members] : stages_)
+      builder.add(UnitKind::Stage, key.group, make_stack(key, members));
     builder.close();
-    for (auto& [key, members] : trials_) builder.add(UnitKind::Trials, make_stack(key, members));
+    for (auto& [key, members] : trials_)
+      builder.add(UnitKind::Trials, key.group, make_stack(key, members));
     builder.close();
     return units;
   }
 
  private:
-  StackKey key_of(const Trial& trial) const {
+  static std::size_t number_of(std::map<std::string, std::size_t>& numbers,
+                               const std::string& name) {
+    return numbers.emplace(name, numbers.size()).first->second;
+  }
+
+  StackKey key_of(const Trial& trial, std::size_t group, RecipeIndex recipe) const {
     const auto fuse = static_cast<std::size_t>(sweep_.spec.execution.fuse);
-    return {shapes_[static_cast<std::size_t>(trial.recipe)],
-            labels_[static_cast<std::size_t>(trial.recipe)],
-            trial.stage.has_value(),
-            "",
-            trial.recipe,
-            trial.member,
-            place_of_seed_.at(trial.seed) / fuse};
+    return {group, recipe, trial.member, place_of_seed_.at(trial.seed) / fuse};
   }
 
   Stack make_stack(const StackKey& key, std::vector<StackMember>& members) const {
@@ -158,10 +156,10 @@ class Packer {
   }
 
   const Sweep& sweep_;
-  std::vector<std::string> shapes_, labels_;  // by recipe
+  std::vector<std::size_t> trial_groups_, stage_groups_;  // by recipe
+  std::vector<RecipeIndex> stage_recipes_;                // by recipe: who trains the warm-up
   std::unordered_map<std::int64_t, std::size_t> place_of_seed_;
   std::map<StackKey, std::vector<StackMember>> stages_, trials_;
-  std::map<std::string, RecipeIndex> stage_recipe_;
   std::set<StageId> stages_seen_;
 };
 
