@@ -83,7 +83,10 @@ class MpiRunTest(unittest.TestCase):
                    str(slots), str(heartbeat)]
         if ranks:
             command = ["mpirun", "-n", str(ranks), *command]
-        variables = {**os.environ, "FAKE_TRAINER": behaviour, **(environment or {})}
+        # Killed jobs leave their shared-memory segments and session folders: here they go with ours.
+        variables = {**os.environ, "FAKE_TRAINER": behaviour,
+                     "OMPI_MCA_btl_vader_backing_directory": str(self.folder),
+                     "OMPI_MCA_orte_tmpdir_base": str(self.folder), **(environment or {})}
         process = subprocess.Popen(command, env=variables, stdout=subprocess.PIPE,
                                    stderr=subprocess.STDOUT, text=True)
         self.started.append(process)
