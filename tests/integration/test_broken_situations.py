@@ -51,7 +51,7 @@ class BrokenSituations(program.ProgramTest):
 
     def test_directory_in_use(self):
         self.make_data()
-        spec = self.write_spec(small_spec(epochs=300))
+        spec = self.write_spec(small_spec(epochs=20000))  # far longer than the wait for the lock
         process = self.start(program.CALSWEEP, "run", spec)
         program.wait_until(lambda: (self.run_folder / "status.json").exists())
         done = self.calsweep("run", spec)

@@ -165,7 +165,7 @@ class MainJob(program.ProgramTest):
         self.assertEqual(set(program.trained_units(self.run_folder).values()), {1})
 
     def test_no_process_is_left_after_the_coordinator_is_killed(self):
-        spec = self.write_spec(small_spec(epochs=300))
+        spec = self.write_spec(small_spec(epochs=20000))
         process = self.start(program.CALSWEEP, "run", spec)
         trainers = self.trainers_of(process)
         os.kill(process.pid, signal.SIGKILL)
