@@ -201,6 +201,10 @@ void TrainerSeat::check_end(double now, std::vector<Event>& events) {
   if (!trainer_) return;
   const bool said_hello = trainer_->said_hello;
   if (said_hello) {
+    if (!trainer_->has_command) {
+      log::warning(
+          fmt::format("an idle trainer ended ({}); another follows when there is work", *how));
+    }
     fail_front(FailureKind::Trainer, *how, log_tail(), events);
     return;
   }

@@ -155,10 +155,13 @@ class MpiRunTest(unittest.TestCase):
                 self.assertEqual(self.ask("SELECT count(DISTINCT slot) FROM attempts"), [(slots,)])
 
     def test_trainer_killed_from_outside(self):
-        process = self.start(3, "slow", slots=1)
-        self.wait_for(lambda: self.n_sealed() >= 3)
-        victim = named(children(process.pid), "fake-trainer")[0]
-        os.kill(victim, signal.SIGKILL)
+        process = self.start(3, "hang-once", slots=1, heartbeat=1000)
+        # One trainer hangs in the middle of a unit while the other does the rest and then idles.
+        self.wait_for(lambda: self.status()["units"]["running"] == 1 and self.n_sealed() >= 50)
+        victims = named(children(process.pid), "fake-trainer")
+        self.assertEqual(len(victims), 2)
+        for victim in victims:
+            os.kill(victim, signal.SIGKILL)
         code, output = self.finish(process)
         self.assertEqual(code, 0, output)
         self.expect_all_done_once()
