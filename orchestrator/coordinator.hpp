@@ -105,6 +105,8 @@ class Coordinator {
   std::span<const Recovered> recovered() const { return recovered_; }
   std::int64_t n_failures() const { return n_failures_; }
   TimeLeft time_left() const;
+  /// Estimated work of this run that is done or given up, 0 to 1; running units count in part.
+  double work_fraction() const;
   const std::string& host(AgentId agent) const;
 
  private:

@@ -255,6 +255,16 @@ const std::string& Coordinator::host(AgentId id) const {
   return agent == agents_.end() ? unknown : agent->second.host;
 }
 
+double Coordinator::work_fraction() const {
+  double total = 0.0, left = 0.0;
+  for (const auto& unit : units_) total += unit.flops;
+  for (const double flops : flops_left_) left += flops;
+  for (const auto& view : slots()) {
+    if (view.running) left -= view.fraction * units_[position(*view.running)].flops;
+  }
+  return total > 0.0 ? std::clamp(1.0 - left / total, 0.0, 1.0) : 1.0;
+}
+
 TimeLeft Coordinator::time_left() const {
   double alone = 0.0, advanced = 0.0, longest = 0.0;
   std::int64_t n_slots = 0;

@@ -26,11 +26,6 @@ void clear_lines() {
   n_drawn = 0;
 }
 
-double done_fraction(const RunStatus& s) {
-  if (s.trials == 0) return 1.0;
-  return static_cast<double>(s.trials_done + s.trials_set_aside) / static_cast<double>(s.trials);
-}
-
 std::string bar(double fraction) {
   const auto filled = static_cast<std::size_t>(fraction * static_cast<double>(kBarWidth));
   return std::string(std::min(filled, kBarWidth), '#') +
@@ -38,12 +33,13 @@ std::string bar(double fraction) {
 }
 
 std::string counts(const RunStatus& s) {
-  return fmt::format("{}/{} done, {} running, {} failed", s.trials_done, s.trials, s.trials_running,
-                     s.trials_set_aside);
+  return fmt::format("{}/{} trials done, {} running, {} failed", s.trials_done, s.trials,
+                     s.trials_running, s.trials_set_aside);
 }
 
 std::string remaining(const RunStatus& s) {
-  if (done_fraction(s) >= 1.0) return "took " + format_duration(s.elapsed_seconds);
+  if (s.units_done + s.units_set_aside == s.units)
+    return "took " + format_duration(s.elapsed_seconds);
   if (s.left_seconds <= 0.0) return "time left unknown";
   return fmt::format("{} left ({} to {})", format_duration(s.left_seconds),
                      format_duration(s.left_low_seconds), format_duration(s.left_high_seconds));
@@ -75,7 +71,7 @@ DisplayMode choose_display() {
 std::vector<std::string> live_lines(const RunStatus& s, std::size_t columns) {
   std::vector<std::string> lines;
   lines.push_back(cut(
-      fmt::format("[{}] {:3.0f} %  {}", bar(done_fraction(s)), 100.0 * done_fraction(s), counts(s)),
+      fmt::format("[{}] {:3.0f} %  {}", bar(s.work_fraction), 100.0 * s.work_fraction, counts(s)),
       columns));
   lines.push_back(
       cut(fmt::format("{:.2f} trials/s, {}", s.trials_per_second, remaining(s)), columns));
@@ -96,7 +92,7 @@ std::vector<std::string> live_lines(const RunStatus& s, std::size_t columns) {
 }
 
 std::string plain_line(const RunStatus& s) {
-  return fmt::format("{:.0f} %: {}, {:.2f} trials/s, {}", 100.0 * done_fraction(s), counts(s),
+  return fmt::format("{:.0f} %: {}, {:.2f} trials/s, {}", 100.0 * s.work_fraction, counts(s),
                      s.trials_per_second, remaining(s));
 }
 
@@ -117,7 +113,7 @@ void ProgressDisplay::update(const RunStatus& status, double now) {
     draw(live_lines(status, terminal_columns()));
     return;
   }
-  const auto tenth = static_cast<std::int64_t>(10.0 * done_fraction(status));
+  const auto tenth = static_cast<std::int64_t>(10.0 * status.work_fraction);
   const bool first = last_tenth_ < 0;
   if (!first && tenth == last_tenth_ && now - last_plain_at_ < kPlainSeconds) return;
   last_tenth_ = tenth;

@@ -39,6 +39,8 @@ RunStatus RunReport::status(double now) const {
   s.units_done = units.sealed;
   s.units_set_aside = units.set_aside;
   s.failures = coordinator_.n_failures();
+  s.work_fraction =
+      units.sealed + units.set_aside == units.total ? 1.0 : coordinator_.work_fraction();
   s.elapsed_seconds = now - started_;
   if (s.elapsed_seconds > 0.0) {
     s.units_per_second = static_cast<double>(units.sealed) / s.elapsed_seconds;

@@ -71,6 +71,7 @@ json to_json(const RunStatus& s) {
         {"running", s.units_running},
         {"set_aside", s.units_set_aside}}},
       {"failures", s.failures},
+      {"work_fraction", s.work_fraction},
       {"elapsed_seconds", s.elapsed_seconds},
       {"units_per_second", s.units_per_second},
       {"trials_per_second", s.trials_per_second},
@@ -108,6 +109,7 @@ RunStatus status_from(const json& object) {
   s.units_running = units.at("running");
   s.units_set_aside = units.at("set_aside");
   s.failures = object.at("failures");
+  s.work_fraction = object.at("work_fraction");
   s.elapsed_seconds = object.at("elapsed_seconds");
   s.units_per_second = object.at("units_per_second");
   s.trials_per_second = object.at("trials_per_second");

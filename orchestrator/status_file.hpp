@@ -40,7 +40,8 @@ struct RunStatus {
   std::int64_t trials = 0, trials_done = 0, trials_reused = 0, trials_running = 0,
                trials_set_aside = 0, trials_diverged = 0;
   std::int64_t units = 0, units_done = 0, units_running = 0, units_set_aside = 0;
-  std::int64_t failures = 0;  ///< attempts that failed in this run
+  std::int64_t failures = 0;   ///< attempts that failed in this run
+  double work_fraction = 1.0;  ///< of this run's estimated FLOPs, running units counted in part
   double elapsed_seconds = 0.0;
   double units_per_second = 0.0, trials_per_second = 0.0;
   double left_seconds = 0.0, left_low_seconds = 0.0, left_high_seconds = 0.0;  ///< 0: unknown

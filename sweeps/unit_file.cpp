@@ -234,7 +234,9 @@ UnitFileWriter::UnitFileWriter(fs::path path, const UnitFileHeader& header)
   hdf5::silence();
   impl_->path = path;
   impl_->partial = path;
-  impl_->partial += ".partial";
+  // Named by attempt: a superseded trainer that still writes must not share the file of its
+  // successor.
+  impl_->partial += fmt::format(".{}.partial", header.attempt);
   impl_->n_classes = header.n_classes;
   CALSWEEP_CHECK(header.n_classes > 0, "a unit file needs the number of classes");
   const auto creation = hdf5::check(H5Pcreate(H5P_FILE_CREATE), "set up a file");

@@ -69,7 +69,7 @@ struct TrialRecord {
 
 class UnitFileWriter {
  public:
-  /// Opens "<path>.partial". Throws IoError.
+  /// Opens "<path>.<attempt>.partial". Throws IoError.
   UnitFileWriter(std::filesystem::path path, const UnitFileHeader& header);
   ~UnitFileWriter();  ///< an unsealed file is removed
   UnitFileWriter(const UnitFileWriter&) = delete;

@@ -25,6 +25,7 @@ RunStatus sample() {
   s.trials_diverged = 1;
   s.units = 20;
   s.units_done = 8;
+  s.work_fraction = 0.4;
   s.elapsed_seconds = 75.0;
   s.left_seconds = 200.0;
   s.left_low_seconds = 150.0;
@@ -46,6 +47,7 @@ TEST(StatusTest, file_round_trip) {
   EXPECT_EQ(status_json(read), status_json(written));
   EXPECT_EQ(read.slots.size(), 2U);
   EXPECT_EQ(read.left_high_seconds, 4000.0);
+  EXPECT_EQ(read.work_fraction, 0.4);
   EXPECT_FALSE(fs::exists(folder / "status.json.partial"));
 }
 
@@ -87,7 +89,7 @@ TEST(StatusTest, durations_read_well) {
 TEST(ProgressDisplayTest, live_lines_fit_the_terminal_and_list_the_slots) {
   const auto lines = live_lines(sample(), 70);
   ASSERT_EQ(lines.size(), 4U);
-  EXPECT_EQ(lines[0], "[#########...............]  40 %  40/100 done, 6 running, 0 failed");
+  EXPECT_EQ(lines[0], "[#########...............]  40 %  40/100 trials done, 6 running, 0 failed");
   for (const auto& line : lines) EXPECT_LE(line.size(), 70U);
   EXPECT_NE(lines[2].find("25 %  d6 n2000 mixup"), std::string::npos);
 }
@@ -110,7 +112,8 @@ TEST(ProgressDisplayTest, many_slots_are_not_listed) {
 
 TEST(ProgressDisplayTest, plain_line_has_all_in_one) {
   EXPECT_EQ(plain_line(sample()),
-            "40 %: 40/100 done, 6 running, 0 failed, 0.00 trials/s, 3 min 20 s left (2 min 30 s to "
+            "40 %: 40/100 trials done, 6 running, 0 failed, 0.00 trials/s, 3 min 20 s left (2 min "
+            "30 s to "
             "1 h 06 min)");
 }
 
