@@ -67,9 +67,16 @@ fs::path directory_of(const fs::path& file) {
 
 }  // namespace
 
-void write_file_atomically(const fs::path& file, std::string_view content) {
+fs::path partial_file(const fs::path& file) {
+  char host[256] = {};
+  ::gethostname(host, sizeof host - 1);
   fs::path partial = file;
-  partial += ".partial";
+  partial += fmt::format(".{}-{}.partial", host, ::getpid());
+  return partial;
+}
+
+void write_file_atomically(const fs::path& file, std::string_view content) {
+  const fs::path partial = partial_file(file);
   {
     const FileDescriptor fd(
         ::open(partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));

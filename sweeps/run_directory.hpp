@@ -52,8 +52,11 @@ class RunDirectory {
   fs::path root_;
 };
 
-/// Writes to "<file>.partial", flushes to disk, renames: complete or absent. Throws IoError naming
-/// the path and, for a full disk or quota, what to do.
+/// The name under which this process writes `file` before it is complete: two writers of one file
+/// (a superseded attempt and its successor) must not share it. Ends in ".partial".
+fs::path partial_file(const fs::path& file);
+/// Writes to partial_file(file), flushes to disk, renames: complete or absent. Throws IoError
+/// naming the path and, for a full disk or quota, what to do.
 void write_file_atomically(const fs::path& file, std::string_view content);
 /// Throws IoError.
 std::string read_file(const fs::path& file);

@@ -15,7 +15,7 @@ TEST(RunDirectoryTest, atomic_write_replaces_and_leaves_no_partial_file) {
   write_file_atomically(directory / "a", "one");
   write_file_atomically(directory / "a", "two");
   EXPECT_EQ(read_file(directory / "a"), "two");
-  EXPECT_FALSE(fs::exists(directory / "a.partial"));
+  EXPECT_FALSE(fs::exists(partial_file(directory / "a")));
 }
 
 TEST(RunDirectoryTest, errors_name_the_path) {
@@ -30,7 +30,7 @@ TEST(RunDirectoryTest, errors_name_the_path) {
 TEST(RunDirectoryTest, a_full_disk_says_what_to_do) {
   if (!fs::exists("/dev/full")) GTEST_SKIP() << "no /dev/full on this system";
   const testing::TemporaryDirectory directory;
-  fs::create_symlink("/dev/full", directory / "f.partial");
+  fs::create_symlink("/dev/full", partial_file(directory / "f"));
   try {
     write_file_atomically(directory / "f", "x");
     FAIL();
