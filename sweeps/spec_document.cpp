@@ -59,6 +59,10 @@ std::string nearest_name(std::string_view name, const std::vector<std::string>& 
   return best;
 }
 
+std::string did_you_mean(const std::string& nearest, char quote) {
+  return nearest.empty() ? "" : fmt::format("did you mean {}{}{}? ", quote, nearest, quote);
+}
+
 std::string kind_of(const toml::node& node) {
   switch (node.type()) {
     case toml::node_type::table:
@@ -116,10 +120,8 @@ std::vector<Diagnostic> SpecDocument::diagnostics() const {
 void SpecDocument::report_unknown(const toml::key& key, std::string_view where,
                                   const std::vector<std::string>& valid) {
   const std::string nearest = nearest_name(key.str(), valid);
-  report(key.source(),
-         fmt::format("unknown key '{}' in {}; {}valid here: {}", key.str(), where,
-                     nearest.empty() ? "" : fmt::format("did you mean '{}'? ", nearest),
-                     fmt::join(valid, ", ")));
+  report(key.source(), fmt::format("unknown key '{}' in {}; {}valid here: {}", key.str(), where,
+                                   did_you_mean(nearest), fmt::join(valid, ", ")));
 }
 
 std::optional<double> SpecDocument::checked_number(const toml::node& node, const SettingKey& key,
@@ -175,8 +177,7 @@ std::optional<SettingValue> SpecDocument::text_value(const toml::node& node,
   const std::vector<std::string> names(choices.begin(), choices.end());
   const std::string nearest = nearest_name(value, names);
   report(node, fmt::format("'{}' cannot be \"{}\"; {}possible: {}", key.path, value,
-                           nearest.empty() ? "" : fmt::format("did you mean \"{}\"? ", nearest),
-                           fmt::join(names, ", ")));
+                           did_you_mean(nearest, '"'), fmt::join(names, ", ")));
   return {};
 }
 
