@@ -13,7 +13,7 @@ constexpr std::array kQueries = {
     NamedQuery{"summary", "means of the main metrics, per cell and method",
                "SELECT {axes}method, n, accuracy_mean AS accuracy, nll_mean AS nll, "
                "brier_mean AS brier, ece_guo2017_mean AS ece_guo2017, "
-               "ece_guo2017_sd AS sd, ece_noise2026_mean AS ece_noise2026, "
+               "ece_guo2017_sd AS ece_sd, ece_noise2026_mean AS ece_noise2026, "
                "confidence_mean AS confidence FROM cell_summary"},
     NamedQuery{
         "comparison", "every paired test against the reference: effect, p values, verdict",

@@ -7,9 +7,25 @@
 #include "cli/shared_analysis.hpp"
 #include "sweeps/errors.hpp"
 #include "sweeps/log.hpp"
+#include "sweeps/unit_file.hpp"
 
 namespace calsweep::cli {
 namespace {
+
+// `run` checks the files it knows by their size alone. A file whose content is found damaged here
+// goes out of the way, so that `run` misses it and trains its trials again.
+void set_damaged_files_aside(const RunDirectory& run, const analysis::AnalysisReport& report) {
+  for (const auto& problem : report.problems) {
+    const fs::path file = run.root() / problem.file;
+    if (problem.file.empty() || !unit_file_belies_its_checksum(file)) continue;
+    try {
+      log::warning(
+          fmt::format("moved {} to {}", file.string(), run.quarantine_file(file).string()));
+    } catch (const IoError& error) {
+      log::warning(error.what());
+    }
+  }
+}
 
 int analyze_as_first(orchestrator::Launch& launch, const RunDirectory& run, bool rebuild) {
   const Sweep sweep = run.load_sweep();
@@ -21,7 +37,13 @@ int analyze_as_first(orchestrator::Launch& launch, const RunDirectory& run, bool
   share_jobs(launch, run, plan.jobs, [&](const auto& lines) { results.store(lines); });
   const auto summary = results.finish();
   for (const auto& problem : summary.problems) log::error(problem.message);
-  log::info(fmt::format("{} replicates in {}", summary.n_replicates, run.results().string()));
+  set_damaged_files_aside(run, summary);
+  log::info(fmt::format("{} of {} replicates in {}{}", summary.n_replicates - summary.n_missing,
+                        summary.n_replicates, run.results().string(),
+                        summary.n_missing > 0
+                            ? fmt::format("; {} are missing: calsweep query {} missing",
+                                          summary.n_missing, fs::proximate(run.root()).string())
+                            : ""));
   return summary.problems.empty() ? kExitDone : kExitFailures;
 }
 

@@ -17,13 +17,10 @@
 namespace calsweep::cli {
 namespace {
 
-// What the estimate of time assumes; a run replaces it by rates it measures.
-constexpr double kAssumedFlopsPerCore = 4e10;
-
 struct PlanNumbers {
   std::size_t cells = 0, replicates = 0, trials = 0, units = 0, stages = 0, stages_unshared = 0;
   double trial_flops = 0.0, stage_flops = 0.0, bytes = 0.0;
-  double core_seconds() const { return (trial_flops + stage_flops) / kAssumedFlopsPerCore; }
+  double core_seconds() const { return (trial_flops + stage_flops) / kAssumedFlopsPerSecond; }
 };
 
 PlanNumbers count(const Sweep& sweep) {
@@ -32,7 +29,7 @@ PlanNumbers count(const Sweep& sweep) {
   numbers.replicates = sweep.replicates.size();
   numbers.trials = sweep.trials.size();
   PackingOptions packing;
-  packing.flops_per_unit = sweep.spec.execution.unit_seconds * kAssumedFlopsPerCore;
+  packing.flops_per_unit = sweep.spec.execution.unit_seconds * kAssumedFlopsPerSecond;
   numbers.units =
       pack_units(
           sweep, packing, [](const auto&) { return false; }, [](const auto&) { return false; })
@@ -136,7 +133,7 @@ void print_numbers(const Sweep& sweep, const PlanNumbers& n) {
       "work     {:.3g} TFLOP; about {} on one CPU core at {:.0f} GFLOP/s (an assumption: `run` "
       "measures)\n",
       (n.trial_flops + n.stage_flops) / 1e12, duration_text(n.core_seconds()),
-      kAssumedFlopsPerCore / 1e9);
+      kAssumedFlopsPerSecond / 1e9);
   fmt::print("disk     about {} of logits\n", bytes_text(n.bytes));
 }
 
@@ -145,17 +142,38 @@ void print_data(const Sweep& sweep, const std::vector<std::string>& missing) {
     fmt::print("data     {} in {}, sha256 {}…\n", name, set.folder.string(),
                set.fingerprint.substr(0, 12));
   }
+  for (const auto& name : left_out_ood(sweep.spec, sweep.data)) {
+    fmt::print("ood      {}: not found, left out (it is optional)\n", name);
+  }
   for (const auto& text : missing) fmt::print(stderr, "warning: {}\n", text);
   if (!missing.empty())
-    fmt::print(stderr, "warning: trial ids depend on the data and will change\n");
+    fmt::print(
+        stderr,
+        "warning: trial ids contain the fingerprint of the data; the real ones are known once "
+        "it is there\n");
 }
 
+// A trial may serve several cells or methods (same content, trained once): the first is named.
 void print_trials(const Sweep& sweep) {
-  std::vector<std::string> recipe_texts;
-  for (const auto& recipe : sweep.recipes) recipe_texts.push_back(recipe.settings.canonical());
-  for (const auto& trial : sweep.trials) {
-    fmt::print("{} seed={} member={} {}\n", trial.id.hex(), trial.seed, trial.member,
-               recipe_texts[static_cast<std::size_t>(trial.recipe)]);
+  std::vector<const Replicate*> first(sweep.trials.size(), nullptr);
+  for (const auto& replicate : sweep.replicates) {
+    for (const auto trial : replicate.trials) {
+      auto& place = first[static_cast<std::size_t>(trial)];
+      if (place == nullptr) place = &replicate;
+    }
+  }
+  for (std::size_t i = 0; i < sweep.trials.size(); ++i) {
+    const Trial& trial = sweep.trials[i];
+    const Cell& cell = sweep.cells[static_cast<std::size_t>(first[i]->cell)];
+    std::string line = trial.id.str();
+    for (std::size_t a = 0; a < sweep.axis_names.size(); ++a) {
+      line += fmt::format("  {}={}", sweep.axis_names[a], display_text(cell.coordinates[a]));
+    }
+    line += fmt::format("  {}  seed={}",
+                        sweep.spec.methods[static_cast<std::size_t>(first[i]->method)].name,
+                        trial.seed);
+    if (trial.member > 0) line += fmt::format("  member={}", trial.member);
+    fmt::print("{}\n", line);
   }
 }
 

@@ -52,11 +52,18 @@ int coordinate(const RunCommandOptions& options, orchestrator::RunOptions run_op
   const Sweep sweep = expand(std::move(spec), std::move(data));
   log::info(fmt::format("sweep '{}': {} trials in {} cells; run directory {}", sweep.spec.name,
                         sweep.trials.size(), sweep.cells.size(), root.string()));
+  for (const auto& name : left_out_ood(sweep.spec, sweep.data)) {
+    log::info(fmt::format("the optional OOD set '{}' is not on this machine: left out", name));
+  }
   make_directory(root);
   run_options.with_lock_held = [&] {
     adopt_spec(directory, sweep.spec, sweep.data, options.accept_new_data);
   };
-  return orchestrator::run_sweep(sweep, directory, run_options, launch);
+  const int code = orchestrator::run_sweep(sweep, directory, run_options, launch);
+  if (code == kExitDone || code == kExitFailures) {
+    log::info(fmt::format("next: calsweep analyze {}", fs::proximate(root).string()));
+  }
+  return code;
 }
 
 }  // namespace

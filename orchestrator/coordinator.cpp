@@ -170,14 +170,15 @@ void Coordinator::fail(UnitIndex unit, const UnitFailed& event, double now) {
   entry.failed_on.push_back(event.slot);
   entry.last_cause = event.cause;
   entry.last_host = where;
-  if (entry.failures >= limits_.max_attempts) {
+  // Damaged or missing data stays so, wherever the unit runs next.
+  if (event.kind == FailureKind::Data || entry.failures >= limits_.max_attempts) {
     set_aside(unit, event.cause, event.message);
     return;
   }
   note(NoteLevel::Warning,
-       fmt::format("unit {} failed on {}: {}; attempt {} of {} follows{}{}", event.unit.hex(),
-                   where, event.cause, entry.failures + 1, limits_.max_attempts,
-                   event.message.empty() ? "" : ": ", event.message));
+       fmt::format("unit {} failed on {}: {}; it is tried again (try {} of {}){}{}",
+                   event.unit.hex(), where, event.cause, entry.failures + 1, limits_.max_attempts,
+                   event.message.empty() ? "" : "; the last it said: ", event.message));
   make_ready(unit);
 }
 

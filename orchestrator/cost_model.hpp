@@ -9,11 +9,12 @@
 #include <string_view>
 #include <vector>
 
+#include "sweeps/cost.hpp"
+
 namespace calsweep::orchestrator {
 
 /// Rate assumed for a device nothing is known of, FLOP/s of one slot. Also what turns
 /// execution.unit_seconds into work per unit, so it must not depend on measurements.
-inline constexpr double kCpuGuessFlopsPerSecond = 2e10;
 inline constexpr double kGpuGuessFlopsPerSecond = 5e11;
 
 class CostModel {
@@ -41,7 +42,7 @@ class CostModel {
   };
   struct Device {
     std::string name;
-    double guess = kCpuGuessFlopsPerSecond;
+    double guess = kAssumedFlopsPerSecond;
     Tally all;
     std::vector<Tally> by_shape;
   };

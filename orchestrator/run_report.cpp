@@ -115,6 +115,7 @@ std::string RunReport::result_message() const {
 
 RunStatus RunReport::final_status(double now) const {
   RunStatus s = status(now);
+  s.trials_running = s.units_running = 0;  // whatever ran has been stopped
   s.left_seconds = s.left_low_seconds = s.left_high_seconds = 0.0;
   s.message = result_message();
   const auto reason = coordinator_.finish()->reason;
@@ -128,6 +129,7 @@ RunStatus RunReport::final_status(double now) const {
 
 RunStatus RunReport::broken_status(double now, const std::string& message) const {
   RunStatus s = status(now);
+  s.trials_running = s.units_running = 0;
   s.left_seconds = s.left_low_seconds = s.left_high_seconds = 0.0;
   s.state = RunState::Failed;
   s.message = message;

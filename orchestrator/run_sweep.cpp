@@ -229,7 +229,7 @@ int run_sweep(const Sweep& sweep, const RunDirectory& run, const RunOptions& opt
   work.data_root = sweep.spec.data_root;
   work.inventory = sweep.data.to_json();
   PackingOptions packing;
-  packing.flops_per_unit = sweep.spec.execution.unit_seconds * kCpuGuessFlopsPerSecond;
+  packing.flops_per_unit = sweep.spec.execution.unit_seconds * kAssumedFlopsPerSecond;
   work.units = pack_units(
       sweep, packing, [&](const TrialId& trial) { return done.trials.contains(trial); },
       [&](const StageId& stage) { return done.stages.contains(stage); });

@@ -11,15 +11,21 @@ namespace {
 
 constexpr double kSilentSeconds = 15.0;  // the file is replaced about once a second
 
+// "2026-11-22 13:41:29 UTC" of "2026-11-22T13:41:29.418Z".
+std::string readable(const std::string& utc) {
+  if (utc.size() < 19) return utc;
+  return utc.substr(0, 10) + " " + utc.substr(11, 8) + " UTC";
+}
+
 std::string headline(const RunStatus& s, double age) {
   switch (s.state) {
     case RunState::Complete:
-      return fmt::format("complete since {}", s.updated_at);
+      return fmt::format("complete since {}", readable(s.updated_at));
     case RunState::Incomplete:
       return fmt::format("incomplete since {}: {}; run the same command again to continue",
-                         s.updated_at, s.message);
+                         readable(s.updated_at), s.message);
     case RunState::Failed:
-      return fmt::format("failed at {}: {}", s.updated_at, s.message);
+      return fmt::format("failed at {}: {}", readable(s.updated_at), s.message);
     case RunState::Running:
       break;
   }
@@ -60,6 +66,7 @@ std::string format_status(const RunStatus& s, double now_unix) {
   if (s.trials_running > 0) text += fmt::format(", {} running", s.trials_running);
   if (s.trials_set_aside > 0) text += fmt::format(", {} set aside", s.trials_set_aside);
   if (s.trials_diverged > 0) text += fmt::format(", {} diverged", s.trials_diverged);
+  if (s.units == 0) return text + "\nunits    none were left to do in the last run\n";
   text +=
       fmt::format("\nunits    {} of {} done, {} running\n", s.units_done, s.units, s.units_running);
   text += fmt::format("time     {} so far", format_duration(s.elapsed_seconds));

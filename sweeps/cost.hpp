@@ -8,6 +8,10 @@
 
 namespace calsweep {
 
+/// What a CPU core is taken to do until a run has measured it, FLOP/s. `plan` and `run` cut units
+/// by it.
+inline constexpr double kAssumedFlopsPerSecond = 2e10;
+
 double mlp_macs_per_sample(const Settings& settings);  ///< multiply-accumulates, one forward pass
 double train_flops_per_sample(const Settings& settings);  ///< forward + backward
 double stage_flops(const Settings& settings);             ///< the warm-up of one network; 0 if none

@@ -76,6 +76,14 @@ DataInventory take_partial_inventory(const Spec& spec, std::vector<std::string>&
   return inventory;
 }
 
+std::vector<std::string> left_out_ood(const Spec& spec, const DataInventory& data) {
+  std::vector<std::string> names;
+  for (const auto& set : needed_sets(spec)) {
+    if (set.optional && !data.sets.contains(set.name)) names.push_back(set.name);
+  }
+  return names;
+}
+
 std::string DataInventory::to_json() const {
   nlohmann::json json = nlohmann::json::object();
   for (const auto& [name, set] : sets) {

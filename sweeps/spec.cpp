@@ -43,7 +43,7 @@ std::variant<Spec, std::vector<Diagnostic>> SpecParser::parse() {
   if (document_.parsed()) {
     read_top_level();
     check_methods();
-    if (document_.diagnostics().empty()) check_grid();
+    check_grid();
     if (document_.diagnostics().empty()) check_cells();
   }
   auto diagnostics = document_.diagnostics();
@@ -120,6 +120,12 @@ void SpecParser::read_seeds() {
       spec_.seeds.push_back(*seed);
     }
     if (list->empty()) document_.report(*node, "'seeds' is empty: list at least one seed");
+    return;
+  }
+  if (!node->is_integer()) {
+    document_.report(*node, fmt::format("'seeds' must be an integer (their number) or a list of "
+                                        "integers, not {}",
+                                        kind_of(*node)));
     return;
   }
   const auto count = document_.integer(*node, "seeds", 1, 1'000'000);
@@ -216,7 +222,7 @@ void SpecParser::read_analysis() {
 
 void SpecParser::read_reference(const toml::node& node) {
   const auto name = document_.text(node, "analysis.reference");
-  if (!name || methods_broken_) return;
+  if (!name) return;
   const Names names = method_names();
   if (std::find(names.begin(), names.end(), *name) == names.end()) {
     const std::string nearest = nearest_name(*name, names);
@@ -229,8 +235,8 @@ void SpecParser::read_reference(const toml::node& node) {
 }
 
 Names SpecParser::method_names() const {
-  Names names;
-  for (const auto& method : spec_.methods) names.push_back(method.name);
+  Names names;  // as declared, also those with mistakes in them
+  for (const auto& [name, where] : method_at_) names.push_back(name);
   return names;
 }
 

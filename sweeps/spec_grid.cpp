@@ -272,7 +272,13 @@ bool SpecParser::set_by_method(const std::string& path) const {
 void SpecParser::check_cells() {
   Spec one_seed = spec_;  // sizes do not depend on the seed
   one_seed.seeds.resize(1);
-  const Sweep cells = expand(std::move(one_seed), DataInventory{});
+  DataInventory everything;  // so that optional OOD sets are looked at too
+  for (const auto& set : known_datasets()) everything.sets[std::string(set.name)] = {};
+  const Sweep cells = expand(std::move(one_seed), std::move(everything));
+  if (cells.cells.empty()) {
+    document_.report(document_.root(),
+                     "the exclusions of [[grid.exclude]] leave no cell: nothing would be trained");
+  }
   for (const auto& recipe : cells.recipes) check_sizes(recipe.settings);
 }
 
@@ -292,7 +298,7 @@ void SpecParser::check_sizes(const Settings& settings) {
               fmt::format("data.test_size = {}, but {} has {} test images",
                           settings.integer("data.test_size"), set.name, set.n_test));
   }
-  for (const auto& entry : spec_.base.texts("data.ood")) {
+  for (const auto& entry : settings.texts("data.ood")) {
     if (parse_ood_name(entry).set == set.name) {
       report_at("data.ood",
                 fmt::format("data.ood names '{}', which is the data set trained on", set.name));

@@ -26,10 +26,8 @@ void SpecParser::read_methods() {
           key->source(),
           fmt::format("'{}' cannot name a method: use letters, digits, '-', '_', '.'", name));
     }
-    const std::size_t before = document_.diagnostics().size();
     const auto* method = document_.table(*value, "methods." + name);
     if (method != nullptr) spec_.methods.push_back(read_method(name, *method));
-    methods_broken_ = methods_broken_ || document_.diagnostics().size() > before;
   }
   if (table->empty()) document_.report(*node, "'methods' is empty: declare at least one method");
 }

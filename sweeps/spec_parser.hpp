@@ -103,7 +103,6 @@ class SpecParser {
 
   SpecDocument document_;
   Spec spec_;
-  bool methods_broken_ = false;
   std::map<std::string, toml::source_region> given_at_, axis_at_, method_at_, method_setting_at_,
       ensemble_of_at_;  ///< where what was given
 };

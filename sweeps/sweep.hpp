@@ -147,4 +147,7 @@ DataInventory take_inventory(const Spec& spec);
 /// As above, leaving out whatever is missing; the messages go to `missing`.
 DataInventory take_partial_inventory(const Spec& spec, std::vector<std::string>& missing);
 
+/// Optional OOD sets (written with a "?") that the inventory lacks, so that trials go without them.
+std::vector<std::string> left_out_ood(const Spec& spec, const DataInventory& data);
+
 }  // namespace calsweep

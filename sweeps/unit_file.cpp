@@ -56,11 +56,10 @@ std::string user_block_text(const UserBlock& block) {
 }
 
 [[noreturn]] void damaged(const fs::path& path, const std::string& why) {
-  throw FormatError(
-      fmt::format("the unit file {} is not usable: {}; `calsweep run` with the same spec moves it "
-                  "to quarantine/ "
-                  "and trains its trials again",
-                  path.string(), why));
+  throw FormatError(fmt::format(
+      "the unit file {} is not usable: {}; `calsweep run` with the same spec trains its "
+      "trials again",
+      path.string(), why));
 }
 
 UserBlock read_user_block(const fs::path& path) {
@@ -420,6 +419,14 @@ std::vector<std::int32_t> UnitFileReader::labels(const std::string& set) const {
     }
     return values;
   });
+}
+
+bool unit_file_belies_its_checksum(const fs::path& path) {
+  try {
+    return checksum_of(path) != read_user_block(path).checksum;
+  } catch (const CalsweepError&) {
+    return false;
+  }
 }
 
 bool unit_file_is_intact(const fs::path& path) {

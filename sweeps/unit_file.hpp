@@ -113,4 +113,8 @@ class UnitFileReader {
 /// True if the file's content matches the checksum in its user block. Never throws for damage.
 bool unit_file_is_intact(const std::filesystem::path& path);
 
+/// True if the file is a unit file of this format and of the size it says, but with other content:
+/// damage that a look at its size cannot find.
+bool unit_file_belies_its_checksum(const std::filesystem::path& path);
+
 }  // namespace calsweep

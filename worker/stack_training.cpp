@@ -132,7 +132,16 @@ void StackTraining::load_stages(const RunDirectory& directory) {
       throw CalsweepError("trial " + stack_.members[k].trial.str() +
                           " has a noise warm-up but names no stage to start from");
     }
-    read_stage(directory.stage(stage), stage, network_->state(static_cast<std::int64_t>(k)));
+    const fs::path file = directory.stage(stage);
+    try {
+      read_stage(file, stage, network_->state(static_cast<std::int64_t>(k)));
+    } catch (const FormatError& error) {
+      // Out of the way, so that the next run trains the warm-up again instead of finding it
+      // "there".
+      const fs::path moved = directory.quarantine_file(file);
+      throw FormatError(std::string(error.what()) + "; it is now " + moved.string() +
+                        ", and the same command trains it again");
+    }
   }
 }
 

@@ -34,6 +34,25 @@ class BrokenSituations(program.ProgramTest):
         self.assertIn("train-images-idx3-ubyte", done.stderr)
         self.assertNotIn("terminate called", done.stderr)
 
+    def test_data_that_is_no_data(self):
+        self.make_data()
+        (self.data / "fashion-mnist/train-images-idx3-ubyte").write_bytes(os.urandom(50000))
+        done = self.calsweep("run", self.spec)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("train-images-idx3-ubyte", done.stderr)
+        self.assertNotIn("tried again", done.stderr, "bad data stays bad: one try is enough")
+
+    def test_warm_up_file_damaged(self):
+        run = self.finished_run()
+        for unit in (run / "units").glob("*.h5"):
+            unit.unlink()
+        for stage in (run / "stages").glob("*.pt"):
+            stage.write_bytes(stage.read_bytes()[:-50])
+        done = self.calsweep("run", self.spec)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("trains it again", done.stderr)
+        self.assert_succeeded(self.calsweep("run", self.spec))
+
     def test_data_with_fewer_images_than_the_spec_wants(self):
         self.make_data(n_train=100)
         done = self.calsweep("run", self.spec)
@@ -120,8 +139,13 @@ class BrokenSituations(program.ProgramTest):
         content[len(content) // 2] ^= 0xFF
         victim.write_bytes(content)
         done = self.calsweep("analyze", run)
-        self.assertNotEqual(done.returncode, 0)
+        self.assertEqual(done.returncode, 1)
         self.assertIn("does not match its checksum", done.stderr)
+        self.assertIn("are missing", done.stderr)
+        # The size is right, so only the analysis can notice; afterwards the same command repairs it.
+        self.assertTrue((run / "quarantine" / (victim.name + ".1")).exists())
+        self.assert_succeeded(self.calsweep("run", self.spec))
+        self.assert_succeeded(self.calsweep("analyze", run))
 
     def test_ledger_damaged_or_lost_is_rebuilt(self):
         run = self.finished_run()

@@ -53,6 +53,16 @@ TEST(SpecTest, an_axis_contradicted_by_a_section_or_a_method_is_refused) {
   EXPECT_NE(mistakes[0].message.find("the method 'deep' cannot set it too"), std::string::npos);
 }
 
+TEST(SpecTest, mistakes_of_different_sections_do_not_hide_each_other) {
+  const auto mistakes = mistakes_in(
+      "name = \"x\"\nseeds = 1\n[grid]\nmodel.depth = [2, 3]\n[methods.a]\n[methods.b.model]\n"
+      "depth = 9\nwidth = 0\n[analysis]\nreference = \"none\"\n");
+  ASSERT_EQ(mistakes.size(), 3u);
+  EXPECT_NE(mistakes[0].message.find("the method 'b' cannot set it too"), std::string::npos);
+  EXPECT_NE(mistakes[1].message.find("'model.width' = 0 is too small"), std::string::npos);
+  EXPECT_NE(mistakes[2].message.find("names no method of this spec: \"none\""), std::string::npos);
+}
+
 TEST(SpecTest, load_spec_lists_all_mistakes_in_one_exception) {
   EXPECT_THROW(load_spec("/nowhere/none.toml"), IoError);
 }
