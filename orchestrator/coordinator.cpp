@@ -3,6 +3,8 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <set>
+#include <string>
 
 #include "sweeps/errors.hpp"
 
@@ -170,8 +172,9 @@ void Coordinator::fail(UnitIndex unit, const UnitFailed& event, double now) {
   entry.failed_on.push_back(event.slot);
   entry.last_cause = event.cause;
   entry.last_host = where;
-  // Damaged or missing data stays so, wherever the unit runs next.
-  if (event.kind == FailureKind::Data || entry.failures >= limits_.max_attempts) {
+  // Damaged or missing data stays so on the hosts that were tried; another may have better.
+  const bool hopeless = event.kind == FailureKind::Data && !untried_host_exists(entry);
+  if (hopeless || entry.failures >= limits_.max_attempts) {
     set_aside(unit, event.cause, event.message);
     return;
   }
@@ -180,6 +183,16 @@ void Coordinator::fail(UnitIndex unit, const UnitFailed& event, double now) {
                    event.unit.hex(), where, event.cause, entry.failures + 1, limits_.max_attempts,
                    event.message.empty() ? "" : "; the last it said: ", event.message));
   make_ready(unit);
+}
+
+bool Coordinator::untried_host_exists(const UnitEntry& entry) const {
+  std::set<std::string> tried;
+  for (const SlotId& slot : entry.failed_on) tried.insert(host(slot.agent));
+  return std::any_of(agents_.begin(), agents_.end(), [&](const auto& item) {
+    const auto& slots = item.second.slots;
+    return !tried.contains(item.second.host) && item.second.alive &&
+           std::any_of(slots.begin(), slots.end(), [](const Slot& slot) { return slot.usable; });
+  });
 }
 
 void Coordinator::set_aside(UnitIndex unit, const std::string& cause, const std::string& message) {

@@ -149,6 +149,7 @@ class Coordinator {
   void release_slot(UnitIndex unit, double now);
   void empty_slot(SlotId id, std::string_view why, double now);
   void fail(UnitIndex unit, const UnitFailed& event, double now);
+  bool untried_host_exists(const UnitEntry& entry) const;
   void set_aside(UnitIndex unit, const std::string& cause, const std::string& message);
   void stages_exist(UnitIndex stage_unit);
   void stop_for_full_disk(const std::string& message);

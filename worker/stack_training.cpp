@@ -125,13 +125,10 @@ void StackTraining::store_stages(const RunDirectory& directory) {
 }
 
 void StackTraining::load_stages(const RunDirectory& directory) {
+  std::string problem;
   for (std::size_t k = 0; k < stack_.members.size(); ++k) {
     const StageId& stage = stack_.members[k].stage;
-    if (stage.is_zero() && !settings_.has("noise_warmup")) continue;
-    if (stage.is_zero()) {
-      throw CalsweepError("trial " + stack_.members[k].trial.str() +
-                          " has a noise warm-up but names no stage to start from");
-    }
+    if (stage.is_zero()) continue;
     const fs::path file = directory.stage(stage);
     try {
       read_stage(file, stage, network_->state(static_cast<std::int64_t>(k)));
@@ -139,10 +136,11 @@ void StackTraining::load_stages(const RunDirectory& directory) {
       // Out of the way, so that the next run trains the warm-up again instead of finding it
       // "there".
       const fs::path moved = directory.quarantine_file(file);
-      throw FormatError(std::string(error.what()) + "; it is now " + moved.string() +
-                        ", and the same command trains it again");
+      problem = std::string(error.what()) + "; it is now " + moved.string() +
+                ", and the same command trains its warm-up again";
     }
   }
+  if (!problem.empty()) throw FormatError(problem);
 }
 
 TaskBatches StackTraining::make_batches() {

@@ -32,8 +32,7 @@ std::vector<NamedTensor> on_cpu(const std::vector<NamedTensor>& tensors) {
 }
 
 [[noreturn]] void refuse(const std::filesystem::path& file, const std::string& why) {
-  throw FormatError("stage file " + file.string() + " " + why +
-                    "; delete it and run again: its warm-up is then trained anew");
+  throw FormatError("stage file " + file.string() + " " + why);
 }
 
 c10::IValue parse(const std::filesystem::path& file) {

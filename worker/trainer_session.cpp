@@ -131,6 +131,23 @@ struct TrainerSession::Impl {
     }
   }
 
+  /// For stack `i`. If a stage is damaged, those of the unit's later stacks are looked at too, so
+  /// that one more run mends them all.
+  void load_stages(StackTraining& training, const RunDirectory& directory, const WorkUnit& unit,
+                   std::size_t i, WorkProgress& progress) {
+    try {
+      training.load_stages(directory);
+    } catch (const FormatError&) {
+      for (std::size_t later = i + 1; later < unit.stacks.size(); ++later) {
+        try {
+          StackTraining(unit.stacks[later], data, device, progress).load_stages(directory);
+        } catch (const CalsweepError&) {  // the first failure is the one that is reported
+        }
+      }
+      throw;
+    }
+  }
+
   void train_trials(const TrainCommand& command, WorkProgress& progress, TrainerDone& done) {
     const RunDirectory directory(command.run_directory);
     const auto inventory = reading([&] { return DataInventory::from_json(command.inventory); });
@@ -149,9 +166,9 @@ struct TrainerSession::Impl {
       writer.add_labels("test", test);
       if (!held_out.empty()) writer.add_labels("validation", held_out);
     });
-    for (const auto& stack : command.unit.stacks) {
-      StackTraining training(stack, data, device, progress);
-      reading([&] { training.load_stages(directory); });
+    for (std::size_t i = 0; i < command.unit.stacks.size(); ++i) {
+      StackTraining training(command.unit.stacks[i], data, device, progress);
+      reading([&] { load_stages(training, directory, command.unit, i, progress); });
       const auto records = reading([&] { return training.train(); });
       for (const auto& record : records) {
         if (record.outcome == TrialOutcome::Diverged) done.diverged.push_back(record.id);

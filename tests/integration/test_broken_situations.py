@@ -50,7 +50,7 @@ class BrokenSituations(program.ProgramTest):
             stage.write_bytes(stage.read_bytes()[:-50])
         done = self.calsweep("run", self.spec)
         self.assertEqual(done.returncode, 1)
-        self.assertIn("trains it again", done.stderr)
+        self.assertIn("trains its warm-up again", done.stderr)
         self.assert_succeeded(self.calsweep("run", self.spec))
 
     def test_data_with_fewer_images_than_the_spec_wants(self):

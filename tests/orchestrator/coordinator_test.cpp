@@ -387,5 +387,24 @@ TEST(CoordinatorTest, counts_follow_the_states) {
   EXPECT_EQ(trials.diverged, 1);
 }
 
+TEST(CoordinatorTest, bad_data_is_not_tried_twice_on_one_host_but_on_another) {
+  Drive drive({trials_unit("a", 1e9)});
+  drive.join(1, 1);
+  const auto first = drive.assignments();
+  ASSERT_EQ(first.size(), 1U);
+  drive.join(2, 1);
+  drive.failed(first[0], FailureKind::Data);
+  const auto second = drive.assignments();
+  ASSERT_EQ(second.size(), 1U);
+  EXPECT_EQ(second[0].slot.agent, AgentId{2});
+  drive.failed(second[0], FailureKind::Data);
+  EXPECT_TRUE(drive.is<unit_state::SetAside>(0));
+  Drive alone({trials_unit("a", 1e9)});
+  alone.join(1, 2);
+  const auto only_try = alone.assignments();
+  alone.failed(only_try[0], FailureKind::Data);
+  EXPECT_TRUE(alone.is<unit_state::SetAside>(0));
+}
+
 }  // namespace
 }  // namespace calsweep::orchestrator

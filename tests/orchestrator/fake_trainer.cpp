@@ -144,7 +144,7 @@ void train(const TrainCommand& command) {
                              "cannot write /some/unit.h5: No space left on device"});
   }
   if (once("failed", run)) {
-    return say(TrainerFailed{command.unit.id, command.attempt, FailureKind::Data, "no such image"});
+    return say(TrainerFailed{command.unit.id, command.attempt, FailureKind::Internal, "no such layer"});
   }
   TrainerDone done{command.unit.id, command.attempt, "", 0, 0.001, {}};
   if (command.unit.kind == UnitKind::Stage) {

@@ -88,8 +88,8 @@ TEST_F(RunTest, garbage_failure_and_wrong_size_are_retried) {
   EXPECT_EQ(run(), kExitDone);
   expect_all_done_once();
   EXPECT_EQ(ask("SELECT count(*) FROM attempts WHERE outcome = 'failed'"), 3);
-  EXPECT_EQ(ask("SELECT count(*) FROM attempts WHERE cause = 'data error' AND "
-                "message = 'no such image'"),
+  EXPECT_EQ(ask("SELECT count(*) FROM attempts WHERE cause = 'internal error' AND "
+                "message = 'no such layer'"),
             1);
 }
 
