@@ -128,7 +128,11 @@ void StackTraining::load_stages(const RunDirectory& directory) {
   std::string problem;
   for (std::size_t k = 0; k < stack_.members.size(); ++k) {
     const StageId& stage = stack_.members[k].stage;
-    if (stage.is_zero()) continue;
+    if (stage.is_zero() && !settings_.has("noise_warmup")) continue;
+    if (stage.is_zero()) {
+      throw CalsweepError("trial " + stack_.members[k].trial.str() +
+                          " has a noise warm-up but names no stage to start from");
+    }
     const fs::path file = directory.stage(stage);
     try {
       read_stage(file, stage, network_->state(static_cast<std::int64_t>(k)));
