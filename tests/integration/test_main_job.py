@@ -97,12 +97,14 @@ class MainJob(program.ProgramTest):
         return program.results_dump(self.folder / "runs/undisturbed/results.db")
 
     def test_a_trainer_killed_in_the_middle_is_replaced_and_the_sweep_says_so(self):
-        spec = self.write_spec(small_spec(epochs=30))
+        spec = self.write_spec(small_spec(epochs=100))
         process = self.start("mpirun", "-n", 3, program.CALSWEEP, "run", spec, "--dir", self.run_folder,
                              "--slots", 1)
         program.wait_until(lambda: list((self.run_folder / "units").glob("*.h5")))
-        victims = self.trainers_of(process)
-        os.kill(victims[0], signal.SIGKILL)
+        victim = self.trainers_of(process)[0]
+        os.kill(victim, signal.SIGSTOP)  # caught between two units, it is given the next one meanwhile
+        time.sleep(0.5)
+        os.kill(victim, signal.SIGKILL)
         self.assertEqual(process.wait(timeout=100), 0, (self.folder / "started.log").read_text())
         log = (self.folder / "started.log").read_text()
         self.assertIn("SIGKILL", log)
