@@ -35,19 +35,6 @@ void refuse_changed_data(const RunDirectory& directory, const DataInventory& dat
   }
 }
 
-void make_folders(const RunDirectory& directory) {
-  for (const auto& folder : {directory.units(), directory.stages(), directory.logs()}) {
-    std::error_code error;
-    fs::create_directories(folder, error);
-    if (error) {
-      throw IoError(
-          fmt::format("cannot make {}: {}; check that the directory is writable and has "
-                      "room, or choose another with --dir",
-                      folder.string(), error.message()));
-    }
-  }
-}
-
 }  // namespace
 
 void check_run_directory(const RunDirectory& directory, const Spec& spec) {
@@ -85,7 +72,6 @@ void check_run_directory(const RunDirectory& directory, const Spec& spec) {
 
 void adopt_spec(const RunDirectory& directory, const Spec& spec, const DataInventory& data,
                 bool accept_new_data) {
-  make_folders(directory);
   const bool has_data = fs::exists(directory.data());
   if (has_data && !accept_new_data) refuse_changed_data(directory, data);
   if (directory.holds_sweep() && read_file(directory.spec()) != spec.source_text) {
