@@ -100,6 +100,7 @@ Nothing here changes which trials there are; `fuse` changes rounding only and is
 | `unit_seconds` | number ≥ 0.1 | `20` | s | Aimed-at duration of a unit, which is what is dispatched, retried and sealed as one. |
 | `max_attempts` | integer 1 to 100 | `3` | tries | Tries of a unit before its trials are set aside. |
 | `heartbeat_seconds` | number ≥ 5 | `120` | s | A trainer silent for so long is killed and its unit retried. |
+| `checkpoint_seconds` | number ≥ 0.1 | `60` | s | Between two checkpoints of a unit in training; so much is lost at most. |
 | `threads` | integer ≥ 1 | `1` | threads | LibTorch threads of a CPU slot. |
 
 )";

@@ -138,6 +138,17 @@ void Coordinator::on(const UnitDone& event, double now) {
   stages_exist(*unit);
 }
 
+void Coordinator::on(const UnitStopped& event, double now) {
+  if (!heard_from(event.slot.agent, now)) return;
+  const auto unit = answered(event.slot, event.unit, event.attempt);
+  if (!unit) return;
+  release_slot(*unit, now);
+  actions_.push_back(
+      RecordEnd{*unit, event.attempt, AttemptEnd::Interrupted,
+                fmt::format("stopped at {:.0f} % with a checkpoint", 100.0 * event.fraction), ""});
+  make_ready(*unit);
+}
+
 void Coordinator::on(const UnitFailed& event, double now) {
   if (!heard_from(event.slot.agent, now)) return;
   const auto unit = answered(event.slot, event.unit, event.attempt);

@@ -137,6 +137,7 @@ class Coordinator {
   void on(const SlotUnusable& event, double now);
   void on(const UnitProgress& event, double now);
   void on(const UnitDone& event, double now);
+  void on(const UnitStopped& event, double now);
   void on(const UnitFailed& event, double now);
   void on(const StopRequested& event, double now);
 

@@ -83,7 +83,15 @@ struct UnitDone {
   std::string checksum;  ///< of the sealed file; empty for a stage unit
   std::int64_t bytes = 0;
   double seconds = 0.0;
+  double resumed_at = 0.0;  ///< share of the work that came from checkpoints, 0…1
   std::vector<TrialId> diverged;
+};
+/// A trainer was asked to stop and did, after a checkpoint.
+struct UnitStopped {
+  SlotId slot;
+  UnitId unit;
+  Attempt attempt{};
+  double fraction = 0.0;  ///< of its work that the checkpoint holds
 };
 struct UnitFailed {
   SlotId slot;
@@ -97,7 +105,7 @@ struct StopRequested {
   std::string why;
 };
 using Event = std::variant<AgentJoined, AgentLost, AgentAlive, SlotReady, SlotUnusable,
-                           UnitProgress, UnitDone, UnitFailed, StopRequested>;
+                           UnitProgress, UnitDone, UnitStopped, UnitFailed, StopRequested>;
 
 // ---- actions ----------------------------------------------------------------------------------
 /// Send the unit to the slot, after its attempt is on disk in the ledger.

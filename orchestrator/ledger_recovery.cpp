@@ -92,7 +92,7 @@ bool Reconciliation::adopt(const UnitId& unit, std::int64_t bytes) {
     PlannedUnit plan;
     plan.id = unit;
     plan.trials = file.trials();
-    UnitDone done{{}, unit, Attempt{file.header().attempt}, file.checksum(), bytes, 0.0, {}};
+    UnitDone done{{}, unit, Attempt{file.header().attempt}, file.checksum(), bytes, 0.0, 0.0, {}};
     for (const TrialId& trial : plan.trials) {
       if (file.trial(trial).outcome == TrialOutcome::Diverged) done.diverged.push_back(trial);
     }

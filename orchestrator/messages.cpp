@@ -43,8 +43,14 @@ struct EventEncoder {
     object["checksum"] = m.checksum;
     object["bytes"] = m.bytes;
     object["seconds"] = m.seconds;
+    object["resumed_at"] = m.resumed_at;
     object["diverged"] = json::array();
     for (const TrialId& trial : m.diverged) object["diverged"].push_back(trial.hex());
+    return object;
+  }
+  json operator()(const UnitStopped& m) const {
+    json object = head("stopped", m.slot.slot, m.unit, m.attempt);
+    object["fraction"] = m.fraction;
     return object;
   }
   json operator()(const UnitFailed& m) const {
@@ -76,6 +82,7 @@ UnitDone decode_done(SlotId slot, const json& object) {
                 text_of(object, "checksum"),
                 object.at("bytes").get<std::int64_t>(),
                 object.at("seconds").get<double>(),
+                object.at("resumed_at").get<double>(),
                 {}};
   for (const json& trial : object.at("diverged")) {
     done.diverged.push_back(TrialId::from_hex(trial.get_ref<const std::string&>()));
@@ -105,6 +112,10 @@ FromAgent decode_event(AgentId agent, const std::string& type, const json& objec
                               object.at("fraction").get<double>(), text_of(object, "doing")});
   }
   if (type == "done") return Event(decode_done(slot, object));
+  if (type == "stopped") {
+    return Event(UnitStopped{slot, unit_of(object), attempt_of(object),
+                             object.at("fraction").get<double>()});
+  }
   if (type == "failed") {
     return Event(UnitFailed{slot, unit_of(object), attempt_of(object),
                             failure_kind_from(text_of(object, "kind")), text_of(object, "cause"),
@@ -121,6 +132,7 @@ struct ToAgentEncoder {
                  {"data_root", m.data_root},
                  {"inventory", m.inventory},
                  {"heartbeat_seconds", m.heartbeat_seconds},
+                 {"checkpoint_seconds", m.checkpoint_seconds},
                  {"threads", m.threads},
                  {"no_op", m.no_op}});
   }
@@ -162,6 +174,7 @@ ToAgent decode_command(const json& object, std::string_view& rest) {
                    text_of(object, "data_root"),
                    text_of(object, "inventory"),
                    object.at("heartbeat_seconds").get<double>(),
+                   object.at("checkpoint_seconds").get<double>(),
                    object.at("threads").get<std::int64_t>(),
                    object.at("no_op").get<bool>()};
   }

@@ -1,9 +1,10 @@
 // What the coordinator and its agents say to each other: JSON, one message per line, several lines
-// per text. Version 1; a change that an older peer would misread bumps kWireVersion, and the hello
+// per text. Version 2; a change that an older peer would misread bumps kWireVersion, and the hello
 // of an agent of another version is refused (all ranks must run the same calsweep).
 //
 // The coordinator speaks first (welcome), the agent answers with its hello.
-//   agent -> coordinator   hello, alive, slot-ready, slot-unusable, progress, done, failed, bye
+//   agent -> coordinator   hello, alive, slot-ready, slot-unusable, progress, done, stopped, failed,
+//                          bye
 //   coordinator -> agent   welcome, assign (followed by one line: the unit), cancel, reset, alive,
 //                          goodbye
 // Nothing that may be NaN travels here. Everything an agent needs comes by message: it reads no
@@ -19,7 +20,7 @@
 
 namespace calsweep::orchestrator {
 
-inline constexpr int kWireVersion = 1;
+inline constexpr int kWireVersion = 2;
 
 // ---- agent -> coordinator ---------------------------------------------------------------------
 struct Hello {
@@ -49,6 +50,7 @@ struct Welcome {
   std::string data_root;
   std::string inventory;  ///< DataInventory::to_json()
   double heartbeat_seconds = 120.0;
+  double checkpoint_seconds = 60.0;
   std::int64_t threads = 1;
   bool no_op = false;
 };

@@ -28,7 +28,7 @@ constexpr double kHastyGoodbyeSeconds =
     0.5;  // after a signal, mpirun kills everyone within a second
 
 void make_folders(const RunDirectory& run) {
-  for (const fs::path& folder : {run.root(), run.units(), run.stages(), run.logs()}) {
+  for (const fs::path& folder : {run.root(), run.units(), run.stages(), run.checkpoints(), run.logs()}) {
     std::error_code error;
     fs::create_directories(folder, error);
     if (error) {
@@ -126,6 +126,7 @@ Welcome SweepRun::welcome() const {
           work_.data_root,
           work_.inventory,
           work_.execution.heartbeat_seconds,
+          work_.execution.checkpoint_seconds,
           work_.execution.threads,
           options_.no_op};
 }

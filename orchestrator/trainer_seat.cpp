@@ -76,7 +76,7 @@ bool TrainerSeat::poll(double now, std::vector<Event>& events) {
   const std::size_t before = events.size();
   if (options_.welcome.no_op) {
     for (const Assign& a : queue_) {
-      events.push_back(UnitDone{options_.slot, a.unit, a.attempt, "", 0, 0.0, {}});
+      events.push_back(UnitDone{options_.slot, a.unit, a.attempt, "", 0, 0.0, 0.0, {}});
     }
     queue_.clear();
     return events.size() > before;
@@ -117,7 +117,7 @@ void TrainerSeat::send_command(double now) {
   const Assign& front = queue_.front();
   const TrainCommand command{front.attempt, WorkUnit::from_json(front.work),
                              options_.welcome.run_directory, options_.welcome.data_root,
-                             options_.welcome.inventory};
+                             options_.welcome.inventory, options_.welcome.checkpoint_seconds};
   trainer_->process.send_line(encode(command));
   trainer_->has_command = true;
   trainer_->last_heard_at = now;
@@ -173,7 +173,15 @@ void TrainerSeat::on(const TrainerDone& done, double, std::vector<Event>& events
     return;
   }
   events.push_back(UnitDone{options_.slot, done.unit, done.attempt, done.checksum, done.bytes,
-                            done.seconds, done.diverged});
+                            done.seconds, done.resumed_at, done.diverged});
+  queue_.pop_front();
+  trainer_->has_command = false;
+}
+
+void TrainerSeat::on(const TrainerStopped& stopped, double, std::vector<Event>& events) {
+  if (!is_front(stopped.unit, stopped.attempt) || !trainer_->has_command) return;
+  events.push_back(
+      UnitStopped{options_.slot, stopped.unit, stopped.attempt, stopped.fraction});
   queue_.pop_front();
   trainer_->has_command = false;
 }

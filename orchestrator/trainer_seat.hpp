@@ -52,6 +52,7 @@ class TrainerSeat {
   void on(const TrainerHello& hello, double now, std::vector<Event>& events);
   void on(const TrainerProgress& progress, double now, std::vector<Event>& events);
   void on(const TrainerDone& done, double now, std::vector<Event>& events);
+  void on(const TrainerStopped& stopped, double now, std::vector<Event>& events);
   void on(const TrainerFailed& failed, double now, std::vector<Event>& events);
   void check_end(double now, std::vector<Event>& events);
   void check_silence(double now, std::vector<Event>& events);

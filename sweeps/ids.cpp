@@ -47,5 +47,6 @@ ContentId<Tag> ContentId<Tag>::from_hex(std::string_view hex) {
 template class ContentId<TrialTag>;
 template class ContentId<StageTag>;
 template class ContentId<UnitTag>;
+template class ContentId<StackTag>;
 
 }  // namespace calsweep

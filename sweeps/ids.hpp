@@ -36,6 +36,8 @@ class ContentId {
 using TrialId = ContentId<struct TrialTag>;
 using StageId = ContentId<struct StageTag>;
 using UnitId = ContentId<struct UnitTag>;
+/// A stack of networks, by its members: what a checkpoint belongs to.
+using StackId = ContentId<struct StackTag>;
 
 /// Fencing number of one try at a unit; larger is later, over the whole life of a run directory.
 enum class Attempt : std::int64_t {};

@@ -1,7 +1,8 @@
 // The run directory: the one file that knows every path in it.
 //
 //   runs/<name>/  sweep.toml  sweep.toml.1 …  data.json  ledger.db  status.json  lock.json
-//                 units/<unit-id>.h5  stages/<stage-id>.pt  logs/<unit-id>.log
+//                 units/<unit-id>.h5  stages/<stage-id>.pt  checkpoints/<stack-id>.pt
+//                 logs/<unit-id>.log
 //                 quarantine/  results.db
 #pragma once
 
@@ -33,6 +34,8 @@ class RunDirectory {
   fs::path unit(const UnitId& id) const { return units() / (id.str() + ".h5"); }
   fs::path stages() const { return root_ / "stages"; }
   fs::path stage(const StageId& id) const { return stages() / (id.str() + ".pt"); }
+  fs::path checkpoints() const { return root_ / "checkpoints"; }
+  fs::path checkpoint(const StackId& id) const { return checkpoints() / (id.str() + ".pt"); }
   fs::path logs() const { return root_ / "logs"; }
   fs::path log(const UnitId& id) const { return logs() / (id.str() + ".log"); }
   fs::path quarantine() const { return root_ / "quarantine"; }

@@ -194,12 +194,15 @@ void SpecParser::read_execution() {
     } else if (name == "heartbeat_seconds") {
       e.heartbeat_seconds =
           document_.real(*value, "execution.heartbeat_seconds", 5, 86400).value_or(120);
+    } else if (name == "checkpoint_seconds") {
+      e.checkpoint_seconds =
+          document_.real(*value, "execution.checkpoint_seconds", 0.1, 86400).value_or(60);
     } else if (name == "threads") {
       e.threads = document_.integer(*value, "execution.threads", 1, 1024).value_or(1);
     } else {
       document_.report_unknown(
           *key, "[execution]",
-          {"fuse", "heartbeat_seconds", "max_attempts", "threads", "unit_seconds"});
+          {"checkpoint_seconds", "fuse", "heartbeat_seconds", "max_attempts", "threads", "unit_seconds"});
     }
   }
 }

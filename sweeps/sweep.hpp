@@ -66,6 +66,7 @@ struct ExecutionOptions {
   double unit_seconds = 20.0;        ///< aimed-at duration of a unit on one slot
   std::int64_t max_attempts = 3;     ///< tries per unit before its trials are set aside
   double heartbeat_seconds = 120.0;  ///< a silent trainer is killed after this
+  double checkpoint_seconds = 60.0;  ///< between two checkpoints of a unit in training
   std::int64_t threads = 1;          ///< LibTorch threads per CPU slot
 };
 

@@ -10,8 +10,8 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::array<std::string_view, 5> kFailureNames = {"trainer", "out-of-memory", "data",
-                                                           "disk", "internal"};
+constexpr std::array<std::string_view, 6> kFailureNames = {
+    "trainer", "out-of-memory", "data", "disk", "internal", "device"};
 
 // Texts may carry arbitrary bytes (file names, error messages): never let them break a message.
 std::string dump(const json& object) {
@@ -40,7 +40,14 @@ struct ReplyEncoder {
     for (const auto& id : m.diverged) diverged.push_back(id.str());
     return {{"type", "done"},         {"unit", m.unit.str()}, {"attempt", number(m.attempt)},
             {"checksum", m.checksum}, {"bytes", m.bytes},     {"seconds", m.seconds},
+            {"resumed_at", m.resumed_at},
             {"diverged", diverged}};
+  }
+  json operator()(const TrainerStopped& m) const {
+    return {{"type", "stopped"},
+            {"unit", m.unit.str()},
+            {"attempt", number(m.attempt)},
+            {"fraction", m.fraction}};
   }
   json operator()(const TrainerFailed& m) const {
     return {{"type", "failed"},
@@ -62,6 +69,7 @@ TrainerDone decode_done(const json& object) {
                    object.at("checksum").get<std::string>(),
                    object.at("bytes").get<std::int64_t>(),
                    object.at("seconds").get<double>(),
+                   object.at("resumed_at").get<double>(),
                    {}};
   for (const auto& id : object.at("diverged")) {
     done.diverged.push_back(TrialId::from_hex(id.get<std::string>()));
@@ -82,6 +90,10 @@ TrainerReply decode_reply(const json& object) {
                            object.at("doing").get<std::string>()};
   }
   if (type == "done") return decode_done(object);
+  if (type == "stopped") {
+    return TrainerStopped{unit_of(object), attempt_of(object),
+                          object.at("fraction").get<double>()};
+  }
   if (type == "failed") {
     return TrainerFailed{unit_of(object), attempt_of(object),
                          failure_kind_from(object.at("kind").get<std::string>()),
@@ -109,7 +121,8 @@ std::string encode(const TrainCommand& command) {
                {"unit", json::parse(command.unit.to_json())},
                {"run_directory", command.run_directory},
                {"data_root", command.data_root},
-               {"inventory", command.inventory}});
+               {"inventory", command.inventory},
+               {"checkpoint_seconds", command.checkpoint_seconds}});
 }
 
 TrainCommand decode_train_command(std::string_view line) {
@@ -117,7 +130,8 @@ TrainCommand decode_train_command(std::string_view line) {
     return TrainCommand{attempt_of(object), WorkUnit::from_json(object.at("unit").dump()),
                         object.at("run_directory").get<std::string>(),
                         object.at("data_root").get<std::string>(),
-                        object.at("inventory").get<std::string>()};
+                        object.at("inventory").get<std::string>(),
+                        object.at("checkpoint_seconds").get<double>()};
   });
 }
 

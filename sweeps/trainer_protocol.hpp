@@ -4,6 +4,9 @@
 // stdout and stderr belong to the log). The trainer speaks first ("hello"). End of file on stdin
 // means: leave. Numbers that may be NaN never travel here: divergence is an outcome in the unit
 // file.
+//
+// SIGTERM asks the trainer to stop: at the next step boundary it stores a checkpoint, answers
+// "stopped" and ends with kExitIncomplete. An idle trainer just ends.
 #pragma once
 
 #include <cstdint>
@@ -27,6 +30,7 @@ struct TrainCommand {
   std::string run_directory;
   std::string data_root;  ///< of the spec; may be empty
   std::string inventory;  ///< DataInventory::to_json()
+  double checkpoint_seconds = 60.0;  ///< between two checkpoints of a unit
 };
 std::string encode(const TrainCommand& command);
 TrainCommand decode_train_command(std::string_view line);  ///< throws FormatError
@@ -49,9 +53,18 @@ struct TrainerDone {
   std::string checksum;  ///< of the sealed file; empty for a stage unit
   std::int64_t bytes = 0;
   double seconds = 0.0;
+  double resumed_at = 0.0;  ///< share of the work that came from checkpoints, 0…1
   std::vector<TrialId> diverged;
 };
-enum class FailureKind { Trainer, OutOfMemory, Data, Disk, Internal };
+/// The answer to SIGTERM.
+struct TrainerStopped {
+  UnitId unit;
+  Attempt attempt{};
+  double fraction = 0.0;  ///< of the unit's work that a checkpoint now holds, 0…1
+};
+/// Trainer: the process died or fell silent. Device: its GPU failed. Data: an input is missing or
+/// damaged. Disk: something could not be written. Internal: anything else.
+enum class FailureKind { Trainer, OutOfMemory, Data, Disk, Internal, Device };
 std::string_view to_string(FailureKind kind);
 FailureKind failure_kind_from(std::string_view text);  ///< throws FormatError
 struct TrainerFailed {
@@ -60,7 +73,8 @@ struct TrainerFailed {
   FailureKind kind = FailureKind::Internal;
   std::string message;
 };
-using TrainerReply = std::variant<TrainerHello, TrainerProgress, TrainerDone, TrainerFailed>;
+using TrainerReply =
+    std::variant<TrainerHello, TrainerProgress, TrainerDone, TrainerStopped, TrainerFailed>;
 std::string encode(const TrainerReply& reply);
 TrainerReply decode_trainer_reply(std::string_view line);  ///< throws FormatError
 

@@ -4,6 +4,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <span>
 #include <unordered_map>
 
 #include "sweeps/cost.hpp"
@@ -14,15 +15,16 @@ namespace {
 
 using nlohmann::json;
 
-UnitId id_of(const WorkUnit& unit) {
-  std::string content = unit.kind == UnitKind::Stage ? "stage" : "trials";
-  for (const auto& stack : unit.stacks) {
+// What a unit or a stack is, as text: its kind and who is in which stack.
+std::string content_of(std::span<const Stack> stacks, UnitKind kind) {
+  std::string content = kind == UnitKind::Stage ? "stage" : "trials";
+  for (const auto& stack : stacks) {
     content += "|";
     for (const auto& member : stack.members) {
-      content += (unit.kind == UnitKind::Stage ? member.stage.hex() : member.trial.hex());
+      content += (kind == UnitKind::Stage ? member.stage.hex() : member.trial.hex());
     }
   }
-  return UnitId::of(content);
+  return content;
 }
 
 double stack_flops(const Stack& stack, UnitKind kind) {
@@ -71,7 +73,7 @@ class UnitBuilder {
     }
     unit_.needs.assign(needs.begin(), needs.end());
     unit_.shape = shape_family(unit_.stacks.front().settings);
-    unit_.id = id_of(unit_);
+    unit_.id = UnitId::of(content_of(unit_.stacks, unit_.kind));
     units_.push_back(std::move(unit_));
     unit_ = WorkUnit{};
   }
@@ -193,6 +195,10 @@ Stack stack_from_json(const json& object) {
 }
 
 }  // namespace
+
+StackId stack_id(const Stack& stack, UnitKind kind) {
+  return StackId::of(content_of({&stack, 1}, kind));
+}
 
 std::size_t WorkUnit::n_networks() const {
   std::size_t n = 0;

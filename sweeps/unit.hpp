@@ -30,6 +30,9 @@ struct Stack {
   std::vector<StackMember> members;  ///< K networks, in seed order
 };
 
+/// Depends on the members alone, so a stack keeps its id in whatever unit it is packed.
+StackId stack_id(const Stack& stack, UnitKind kind);
+
 struct WorkUnit {
   UnitId id;
   UnitKind kind = UnitKind::Trials;

@@ -48,7 +48,7 @@ class Drive {
   std::vector<AssignUnit> assignments() { return only<AssignUnit>(take()); }
   void done(const AssignUnit& assigned, double seconds = 1.0) {
     coordinator.handle(
-        UnitDone{assigned.slot, id(assigned), assigned.attempt, "sum", 10, seconds, {}}, now);
+        UnitDone{assigned.slot, id(assigned), assigned.attempt, "sum", 10, seconds, 0.0, {}}, now);
   }
   void failed(const AssignUnit& assigned, FailureKind kind = FailureKind::Trainer) {
     coordinator.handle(UnitFailed{assigned.slot, id(assigned), assigned.attempt, kind,

@@ -131,7 +131,7 @@ class World {
       units.erase(units.begin() + static_cast<std::ptrdiff_t>(at));
       const UnitId id = coordinator_.units()[position(assigned.unit)].id;
       Event event =
-          UnitDone{assigned.slot, id, assigned.attempt, "sum", 1, 0.001 * below(3000), {}};
+          UnitDone{assigned.slot, id, assigned.attempt, "sum", 1, 0.001 * below(3000), 0.0, {}};
       if (badly) {
         event = UnitFailed{assigned.slot, id, assigned.attempt, FailureKind::Trainer, "died", ""};
       }

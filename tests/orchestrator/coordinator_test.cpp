@@ -122,7 +122,7 @@ TEST(CoordinatorTest, unknown_units_slots_and_agents_are_ignored) {
   drive.done(wrong_slot);
   wrong_slot.slot = {AgentId{9}, 0};
   drive.done(wrong_slot);
-  drive.coordinator.handle(UnitDone{kSlot, UnitId::of("never planned"), Attempt{1}, "", 0, 1.0, {}},
+  drive.coordinator.handle(UnitDone{kSlot, UnitId::of("never planned"), Attempt{1}, "", 0, 1.0, 0.0, {}},
                            drive.now);
   drive.coordinator.handle(SlotReady{{AgentId{1}, -1}, "cpu"}, drive.now);
   drive.coordinator.handle(SlotUnusable{{AgentId{1}, 5}, "?"}, drive.now);
@@ -373,6 +373,7 @@ TEST(CoordinatorTest, counts_follow_the_states) {
                                     "sum",
                                     10,
                                     1.0,
+                                    0.0,
                                     {TrialId::of("a/a")}},
                            drive.now);
   drive.take();

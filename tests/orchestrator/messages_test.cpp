@@ -36,6 +36,7 @@ TEST(MessagesTest, done_round_trip_takes_the_agent_from_the_transport) {
                                                   "sum",
                                                   1LL << 40,
                                                   0.25,
+                                                  0.5,
                                                   {TrialId::of("a"), TrialId::of("b")}});
   EXPECT_EQ(done.slot, kSlot);
   EXPECT_EQ(done.unit, UnitId::of("u"));
@@ -43,6 +44,7 @@ TEST(MessagesTest, done_round_trip_takes_the_agent_from_the_transport) {
   EXPECT_EQ(done.checksum, "sum");
   EXPECT_EQ(done.bytes, 1LL << 40);
   EXPECT_EQ(done.seconds, 0.25);
+  EXPECT_EQ(done.resumed_at, 0.5);
   EXPECT_EQ(done.diverged, (std::vector<TrialId>{TrialId::of("a"), TrialId::of("b")}));
 }
 
@@ -59,6 +61,8 @@ TEST(MessagesTest, other_events_round_trip) {
       round_trip<UnitProgress>(UnitProgress{kSlot, UnitId::of("u"), Attempt{1}, 0.5, "epoch 3"})
           .doing,
       "epoch 3");
+  EXPECT_EQ(
+      round_trip<UnitStopped>(UnitStopped{kSlot, UnitId::of("u"), Attempt{1}, 0.75}).fraction, 0.75);
   EXPECT_EQ(round_trip<SlotReady>(SlotReady{kSlot, "cuda NVIDIA H200"}).device, "cuda NVIDIA H200");
   EXPECT_EQ(round_trip<SlotUnusable>(SlotUnusable{kSlot, "gone"}).message, "gone");
   EXPECT_EQ(round_trip<AgentAlive>(AgentAlive{kAgent}).agent, kAgent);
@@ -66,7 +70,7 @@ TEST(MessagesTest, other_events_round_trip) {
 
 TEST(MessagesTest, commands_round_trip_in_one_text) {
   std::string text =
-      encode(ToAgent(Welcome{"/run", "/trainer", "root", "{\"a\": 1}", 9.5, 3, true}));
+      encode(ToAgent(Welcome{"/run", "/trainer", "root", "{\"a\": 1}", 9.5, 30.0, 3, true}));
   text += encode(ToAgent(Assign{1, UnitId::of("u"), Attempt{4}, "{\"work\": [1, 2]}"}));
   text += encode(ToAgent(Cancel{1, UnitId::of("u"), Attempt{4}}));
   text += encode(ToAgent(Reset{})) + encode(ToAgent(Alive{})) + encode(ToAgent(Goodbye{}));
@@ -76,6 +80,7 @@ TEST(MessagesTest, commands_round_trip_in_one_text) {
   EXPECT_EQ(welcome.run_directory, "/run");
   EXPECT_EQ(welcome.inventory, "{\"a\": 1}");
   EXPECT_EQ(welcome.heartbeat_seconds, 9.5);
+  EXPECT_EQ(welcome.checkpoint_seconds, 30.0);
   EXPECT_EQ(welcome.threads, 3);
   EXPECT_TRUE(welcome.no_op);
   const auto& assign = std::get<Assign>(messages[1]);

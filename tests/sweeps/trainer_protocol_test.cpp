@@ -11,7 +11,8 @@ TEST(TrainerProtocolTest, every_reply_travels) {
   const UnitId unit = UnitId::of("u");
   const std::vector<TrainerReply> replies = {
       TrainerHello{"cpu", "2.13"}, TrainerProgress{unit, 1, 3, 0.25, "d2 \"quoted\"\n"},
-      TrainerDone{unit, Attempt{7}, "sum", 123, 4.5, {TrialId::of("t")}},
+      TrainerDone{unit, Attempt{7}, "sum", 123, 4.5, 0.25, {TrialId::of("t")}},
+      TrainerStopped{unit, Attempt{7}, 0.5},
       TrainerFailed{unit, Attempt{8}, FailureKind::OutOfMemory, "bytes \xff here"}};
   for (const auto& reply : replies) {
     const std::string line = encode(reply);
