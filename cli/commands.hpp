@@ -25,6 +25,10 @@ struct RunCommandOptions {
   fs::path trainer;    ///< empty: calsweep-trainer beside this program
   std::string device = "auto";
   int slots = 0;  ///< per agent; 0: one per GPU, else this host's cores
+  std::string stop_signal = "USR1";
+  std::string time;                   ///< Slurm's notations; empty: ask the batch system
+  double time_margin_seconds = 60.0;  ///< stop so long before the end
+  double agent_silence_seconds = 60.0;
   bool take_over = false;
   bool accept_new_data = false;
 };

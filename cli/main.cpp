@@ -34,6 +34,21 @@ void add_run(CLI::App& app, int& exit_code) {
       ->check(CLI::Range(1, 4096));
   command->add_option("--device", options.device, "auto, cpu or cuda (default: auto)")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
+  command->add_option("--stop-signal", options.stop_signal,
+                      "signal after which checkpoints are stored and the run stops with exit code "
+                      "75, beside TERM, INT and HUP (default: USR1)");
+  command->add_option("--time", options.time,
+                      "time limit of this run: minutes, H:MM:SS or D-HH (default: what the batch "
+                      "system says)");
+  command
+      ->add_option("--time-margin", options.time_margin_seconds,
+                   "seconds before the time limit at which the run stops (default: 60)")
+      ->check(CLI::Range(1.0, 86400.0));
+  command
+      ->add_option("--agent-silence", options.agent_silence_seconds,
+                   "seconds after which a rank that is not heard of is lost and its units are "
+                   "handed out again (default: 60)")
+      ->check(CLI::Range(1.0, 86400.0));
   command->add_option("--trainer", options.trainer,
                       "calsweep-trainer to start (default: the one beside this program)");
   command->add_flag("--take-over", options.take_over,

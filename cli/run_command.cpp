@@ -8,6 +8,8 @@
 #include "cli/run_preparation.hpp"
 #include "orchestrator/run_sweep.hpp"
 #include "orchestrator/status_file.hpp"
+#include "orchestrator/stop_signal.hpp"
+#include "orchestrator/walltime.hpp"
 #include "sweeps/errors.hpp"
 #include "sweeps/log.hpp"
 
@@ -69,8 +71,12 @@ int coordinate(const RunCommandOptions& options, orchestrator::RunOptions run_op
 }  // namespace
 
 int run(const RunCommandOptions& options) {
-  orchestrator::Launch launch;
   orchestrator::RunOptions run_options;
+  run_options.stop_signal = orchestrator::signal_number(options.stop_signal);
+  if (!options.time.empty()) run_options.time_seconds = orchestrator::parse_duration(options.time);
+  run_options.time_margin_seconds = options.time_margin_seconds;
+  run_options.agent_silence_seconds = options.agent_silence_seconds;
+  orchestrator::Launch launch;
   run_options.slots = options.slots;
   run_options.device = options.device;
   run_options.take_over = options.take_over;

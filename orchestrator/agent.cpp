@@ -42,6 +42,13 @@ bool Agent::step(double now) {
   return active;
 }
 
+void Agent::leave(const std::string& why) {
+  if (!leaving_.empty() || dismissed_) return;
+  leaving_ = why;
+  for (TrainerSeat& seat : seats_) seat.stop_all();
+  if (welcome_) channel_.send(0, encode(Event(AgentLeaving{options_.id, why})));
+}
+
 void Agent::drop_everything() {
   for (TrainerSeat& seat : seats_) seat.reset();
 }
@@ -66,6 +73,10 @@ void Agent::on(Welcome message) {
   problem_.clear();
   plan_ = {};
   welcome_ = std::move(message);
+  if (!leaving_.empty()) {
+    problem_ = "it was asked to leave: " + leaving_;
+    return say_hello();
+  }
   try {
     plan_ = plan_agent(options_.host, options_.slots, options_.device, welcome_->threads);
   } catch (const UsageError& error) {
@@ -90,8 +101,17 @@ void Agent::on(const Cancel& message) {
   if (seat < seats_.size()) seats_[seat].cancel(message.unit, message.attempt);
 }
 
+void Agent::on(const Stop& message) {
+  const auto seat = static_cast<std::size_t>(message.slot);
+  if (seat < seats_.size()) seats_[seat].stop(message.unit, message.attempt);
+}
+
 void Agent::on(const Reset&) {
   drop_everything();
+  if (!leaving_.empty()) {
+    seats_.clear();
+    problem_ = "it was asked to leave: " + leaving_;
+  }
   say_hello();
 }
 

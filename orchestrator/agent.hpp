@@ -31,6 +31,8 @@ class Agent {
 
   /// Reads messages, moves the trainers along, tells what happened. True if anything happened.
   bool step(double now);
+  /// Asked to leave by a signal: trainers store checkpoints, nothing more is taken. Once is enough.
+  void leave(const std::string& why);
   /// Kills all trainers and forgets their units.
   void drop_everything();
 
@@ -47,6 +49,7 @@ class Agent {
   void on(Welcome message);
   void on(Assign message);
   void on(const Cancel& message);
+  void on(const Stop& message);
   void on(const Reset&);
   void on(const Alive&) {}
   void on(const Goodbye&);
@@ -57,6 +60,7 @@ class Agent {
   std::optional<Welcome> welcome_;
   AgentPlan plan_;
   std::string problem_;
+  std::string leaving_;  ///< why, once it is
   std::vector<TrainerSeat> seats_;
   bool dismissed_ = false;
   double last_heard_at_, last_told_at_;

@@ -11,7 +11,8 @@
 namespace calsweep::orchestrator {
 
 PlannedUnit planned(const WorkUnit& unit) {
-  PlannedUnit plan{unit.id, unit.kind, unit.flops, unit.shape, {}, {}, {}};
+  PlannedUnit plan{unit.id, unit.kind, unit.flops, unit.shape, {}, {}, {},
+                   static_cast<std::int64_t>(unit.width())};
   if (unit.kind == UnitKind::Trials) plan.needs = unit.needs;
   for (const Stack& stack : unit.stacks) {
     for (const StackMember& member : stack.members) {
@@ -23,34 +24,39 @@ PlannedUnit planned(const WorkUnit& unit) {
 }
 
 Coordinator::Coordinator(std::vector<PlannedUnit> units, CoordinatorLimits limits,
-                         Attempt last_attempt, double now)
-    : units_(std::move(units)),
-      limits_(limits),
-      last_attempt_(number(last_attempt)),
-      started_at_(now),
-      entries_(units_.size()) {
-  for (const PlannedUnit& unit : units_) {
+                         Attempt last_attempt, double now, UnitDivider* divider)
+    : limits_(limits), last_attempt_(number(last_attempt)), started_at_(now), divider_(divider) {
+  for (const PlannedUnit& unit : units) {
     for (const StageId& stage : unit.makes) dependents_[stage];
   }
-  for (std::size_t i = 0; i < units_.size(); ++i) {
-    const UnitIndex unit{static_cast<std::int32_t>(i)};
-    CALSWEEP_CHECK(index_of_.emplace(units_[i].id, unit).second, "two units share an id");
-    entries_[i].shape = cost_.shape_index(units_[i].shape);
-    flops_left_.resize(cost_.n_shapes());
-    flops_left_[entries_[i].shape] += units_[i].flops;
-    std::int32_t missing = 0;
-    for (const StageId& stage : units_[i].needs) {
-      const auto maker = dependents_.find(stage);
-      if (maker == dependents_.end()) continue;
-      maker->second.push_back(unit);
-      ++missing;
-    }
-    entries_[i].state = Waiting{missing};
-    ++unit_counts_.total;
-    trial_counts_.total += static_cast<std::int64_t>(units_[i].trials.size());
-    count(unit, 1);
-    if (missing == 0) make_ready(unit);
+  units_.reserve(units.size());
+  entries_.reserve(units.size());
+  for (PlannedUnit& unit : units) add_unit(std::move(unit), limits_.max_attempts);
+}
+
+void Coordinator::add_unit(PlannedUnit plan, std::int64_t limit) {
+  const UnitIndex unit{static_cast<std::int32_t>(units_.size())};
+  CALSWEEP_CHECK(index_of_.emplace(plan.id, unit).second, "two units share an id");
+  UnitEntry entry;
+  entry.limit = limit;
+  entry.shape = cost_.shape_index(plan.shape);
+  flops_left_.resize(cost_.n_shapes());
+  flops_left_[entry.shape] += plan.flops;
+  flops_total_ += plan.flops;
+  std::int32_t missing = 0;
+  for (const StageId& stage : plan.needs) {
+    const auto maker = dependents_.find(stage);
+    if (maker == dependents_.end()) continue;
+    maker->second.push_back(unit);
+    ++missing;
   }
+  entry.state = Waiting{missing};
+  ++unit_counts_.total;
+  trial_counts_.total += static_cast<std::int64_t>(plan.trials.size());
+  units_.push_back(std::move(plan));
+  entries_.push_back(std::move(entry));
+  count(unit, 1);
+  if (missing == 0) make_ready(unit);
 }
 
 void Coordinator::handle(const Event& event, double now) {
@@ -94,6 +100,20 @@ void Coordinator::on(const AgentLost& event, double now) {
   actions_.push_back(ResetAgent{event.agent});
 }
 
+void Coordinator::on(const AgentLeaving& event, double now) {
+  if (!heard_from(event.agent, now)) return;
+  Agent& agent = agents_[event.agent];
+  if (agent.leaving) return;
+  agent.leaving = true;
+  last_leaving_ = event.why;
+  note(NoteLevel::Warning, fmt::format("agent {} on {} leaves the run: {}", number(event.agent),
+                                       agent.host, event.why));
+  for (std::size_t s = 0; s < agent.slots.size(); ++s) {
+    agent.slots[s].usable = false;
+    hungry_.erase({event.agent, static_cast<std::int32_t>(s)});
+  }
+}
+
 void Coordinator::on(const AgentAlive& event, double now) { heard_from(event.agent, now); }
 
 void Coordinator::on(const SlotReady& event, double now) {
@@ -127,13 +147,17 @@ void Coordinator::on(const UnitDone& event, double now) {
   const auto unit = answered(event.slot, event.unit, event.attempt);
   if (!unit) return;
   UnitEntry& entry = entries_[position(*unit)];
-  cost_.learn(find_slot(event.slot)->device, entry.shape, units_[position(*unit)].flops,
-              event.seconds);
+  const double here = std::clamp(1.0 - event.resumed_at, 0.0, 1.0);  // the rest came from checkpoints
+  if (here > 0.05) {
+    cost_.learn(find_slot(event.slot)->device, entry.shape, here * units_[position(*unit)].flops,
+                event.seconds);
+  }
   release_slot(*unit, now);
   set_state(*unit, Sealed{});
   trial_counts_.diverged += static_cast<std::int64_t>(event.diverged.size());
   flops_left_[entry.shape] -= units_[position(*unit)].flops;
   actions_.push_back(RecordDone{*unit, event});
+  credit(entry, event.slot);
   if (entry.failures > 0) recovered_.push_back({*unit, entry.last_host, entry.last_cause});
   stages_exist(*unit);
 }
@@ -142,10 +166,24 @@ void Coordinator::on(const UnitStopped& event, double now) {
   if (!heard_from(event.slot.agent, now)) return;
   const auto unit = answered(event.slot, event.unit, event.attempt);
   if (!unit) return;
+  UnitEntry& entry = entries_[position(*unit)];
+  const bool asked = drain_ || agents_[event.slot.agent].leaving;
+  // Somebody else stops our trainers: as long as checkpoints carry the work on, so be it.
+  if (!asked && event.fraction <= entry.stopped_at) {
+    fail(*unit,
+         {event.slot, event.unit, event.attempt, FailureKind::Trainer,
+          "stopped by a signal that calsweep did not send", ""},
+         now);
+    return;
+  }
+  entry.stopped_at = event.fraction;
   release_slot(*unit, now);
   actions_.push_back(
       RecordEnd{*unit, event.attempt, AttemptEnd::Interrupted,
-                fmt::format("stopped at {:.0f} % with a checkpoint", 100.0 * event.fraction), ""});
+                event.fraction > 0.0
+                    ? fmt::format("stopped at {:.0f} %, a checkpoint is kept", 100 * event.fraction)
+                    : "stopped before the first checkpoint",
+                ""});
   make_ready(*unit);
 }
 
@@ -153,90 +191,6 @@ void Coordinator::on(const UnitFailed& event, double now) {
   if (!heard_from(event.slot.agent, now)) return;
   const auto unit = answered(event.slot, event.unit, event.attempt);
   if (unit) fail(*unit, event, now);
-}
-
-void Coordinator::on(const StopRequested& event, double) {
-  for (std::size_t i = 0; i < units_.size(); ++i) {
-    const auto* assigned = std::get_if<Assigned>(&entries_[i].state);
-    if (assigned == nullptr) continue;
-    const UnitIndex unit{static_cast<std::int32_t>(i)};
-    actions_.push_back(CancelUnit{assigned->slot, units_[i].id, assigned->attempt});
-    actions_.push_back(RecordEnd{unit, assigned->attempt, AttemptEnd::Interrupted, event.why, ""});
-  }
-  finish_ = Finish{FinishReason::Stopped, event.why};
-  actions_.push_back(*finish_);
-}
-
-void Coordinator::fail(UnitIndex unit, const UnitFailed& event, double now) {
-  UnitEntry& entry = entries_[position(unit)];
-  const std::string where = host(event.slot.agent);
-  release_slot(unit, now);
-  actions_.push_back(
-      RecordEnd{unit, event.attempt, AttemptEnd::Failed, event.cause, event.message});
-  ++n_failures_;
-  if (event.kind == FailureKind::Disk) {
-    make_ready(unit);
-    stop_for_full_disk(event.message.empty() ? event.cause : event.message);
-    return;
-  }
-  ++entry.failures;
-  entry.failed_on.push_back(event.slot);
-  entry.last_cause = event.cause;
-  entry.last_host = where;
-  // Damaged or missing data stays so on the hosts that were tried; another may have better.
-  const bool hopeless = event.kind == FailureKind::Data && !untried_host_exists(entry);
-  if (hopeless || entry.failures >= limits_.max_attempts) {
-    set_aside(unit, event.cause, event.message);
-    return;
-  }
-  note(NoteLevel::Warning,
-       fmt::format("unit {} failed on {}: {}; it is tried again (try {} of {}){}{}",
-                   event.unit.hex(), where, event.cause, entry.failures + 1, limits_.max_attempts,
-                   event.message.empty() ? "" : "; the last it said: ", event.message));
-  make_ready(unit);
-}
-
-bool Coordinator::untried_host_exists(const UnitEntry& entry) const {
-  std::set<std::string> tried;
-  for (const SlotId& slot : entry.failed_on) tried.insert(host(slot.agent));
-  return std::any_of(agents_.begin(), agents_.end(), [&](const auto& item) {
-    const auto& slots = item.second.slots;
-    return !tried.contains(item.second.host) && item.second.alive &&
-           std::any_of(slots.begin(), slots.end(), [](const Slot& slot) { return slot.usable; });
-  });
-}
-
-void Coordinator::set_aside(UnitIndex unit, const std::string& cause, const std::string& message) {
-  const PlannedUnit& plan = units_[position(unit)];
-  set_state(unit, SetAside{cause, message});
-  flops_left_[entries_[position(unit)].shape] -= plan.flops;
-  actions_.push_back(RecordSetAside{unit, cause, message});
-  const std::string what = plan.kind == UnitKind::Stage
-                               ? std::string("a warm-up stage")
-                               : fmt::format("{} trials", plan.trials.size());
-  note(NoteLevel::Error, fmt::format("unit {} ({}) is set aside: {}{}{}", plan.id.hex(), what,
-                                     cause, message.empty() ? "" : ": ", message));
-  for (const StageId& stage : plan.makes) {
-    for (const UnitIndex dependent : dependents_[stage]) {
-      if (!std::holds_alternative<Waiting>(entries_[position(dependent)].state)) continue;
-      set_aside(dependent, fmt::format("needs stage {}, which failed: {}", stage.hex(), cause), "");
-    }
-  }
-}
-
-void Coordinator::stages_exist(UnitIndex stage_unit) {
-  for (const StageId& stage : units_[position(stage_unit)].makes) {
-    for (const UnitIndex dependent : dependents_[stage]) {
-      auto* waiting = std::get_if<Waiting>(&entries_[position(dependent)].state);
-      if (waiting != nullptr && --waiting->missing_stages == 0) make_ready(dependent);
-    }
-  }
-}
-
-void Coordinator::stop_for_full_disk(const std::string& message) {
-  if (draining_) return;
-  draining_ = message;
-  note(NoteLevel::Error, "nothing more is handed out, running units may end: " + message);
 }
 
 }  // namespace calsweep::orchestrator

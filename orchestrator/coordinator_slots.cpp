@@ -1,4 +1,4 @@
-// The coordinator's bookkeeping of slots: who has what, handing out, deadlines, the end.
+// The coordinator's bookkeeping of slots: who has what, and handing out.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -93,18 +93,17 @@ void Coordinator::empty_slot(SlotId id, std::string_view why, double now) {
 }
 
 bool Coordinator::may_run_on(UnitIndex unit, SlotId slot) const {
-  const auto& failed_on = entries_[position(unit)].failed_on;
+  const UnitEntry& entry = entries_[position(unit)];
+  const auto& failed_on = entry.failed_on;
+  if (failed_on.empty()) return true;
   const auto failed_there = [&](SlotId id) {
     return std::find(failed_on.begin(), failed_on.end(), id) != failed_on.end();
   };
+  // Another host is better than another slot, and that better than the same slot again.
+  if (!failed_on_host(entry, host(slot.agent))) return true;
+  if (untried_host_exists(entry)) return false;
   if (!failed_there(slot)) return true;
-  for (const auto& [id, agent] : agents_) {
-    for (std::size_t s = 0; s < agent.slots.size(); ++s) {
-      const SlotId other{id, static_cast<std::int32_t>(s)};
-      if (agent.slots[s].usable && !failed_there(other)) return false;
-    }
-  }
-  return true;
+  return !usable_slot_exists([&](SlotId other, const Agent&) { return !failed_there(other); });
 }
 
 std::optional<double> Coordinator::room_ahead(const Slot& slot) const {
@@ -116,10 +115,38 @@ std::optional<double> Coordinator::room_ahead(const Slot& slot) const {
                                                                 : std::nullopt;
 }
 
+std::optional<ReadyQueue::Entry> Coordinator::pick(SlotId id, const Slot& slot, double now,
+                                                   std::optional<double> at_most_seconds) {
+  const ReadyQueue::Request request{slot.device, at_most_seconds,
+                                    [this, id](UnitIndex unit) { return may_run_on(unit, id); }};
+  while (true) {
+    auto entry = ready_.pop(cost_, request);
+    if (entry && limits_.stop_at) entry = pick_in_time(*entry, request, *limits_.stop_at - now);
+    if (!entry) return std::nullopt;
+    const std::int64_t width = fusion_limit(entry->shape, slot.device);
+    if (divider_ == nullptr || units_[position(entry->unit)].width <= width) return entry;
+    narrow(entry->unit, width);
+  }
+}
+
+// `first` was taken out: the longest. What cannot end in the time left makes way for what can; if
+// nothing can, it is begun all the same as long as a checkpoint can keep some of the work.
+std::optional<ReadyQueue::Entry> Coordinator::pick_in_time(ReadyQueue::Entry first,
+                                                           ReadyQueue::Request request,
+                                                           double left) {
+  if (cost_.expected_seconds(request.device, first.shape, first.flops) <= left) return first;
+  const bool can_keep_some = left > limits_.checkpoint_seconds;
+  request.at_most_seconds = std::min(left, request.at_most_seconds.value_or(left));
+  auto other = left > 0.0 ? ready_.pop(cost_, request) : std::nullopt;
+  if (!other && can_keep_some) return first;
+  ready_.push(first);
+  too_late_ = too_late_ || !other;
+  return other;
+}
+
 bool Coordinator::give_one(SlotId id, Slot& slot, double now,
                            std::optional<double> at_most_seconds) {
-  const auto entry = ready_.pop(
-      cost_, {slot.device, at_most_seconds, [&](UnitIndex unit) { return may_run_on(unit, id); }});
+  const auto entry = pick(id, slot, now, at_most_seconds);
   if (!entry) return false;
   const Attempt attempt{++last_attempt_};
   set_state(entry->unit, Assigned{id, attempt, now, now, 0.0, ""});
@@ -130,10 +157,14 @@ bool Coordinator::give_one(SlotId id, Slot& slot, double now,
 }
 
 void Coordinator::dispatch(double now) {
-  if (draining_ || finished()) return;
+  if (drain_ || finished()) return;
+  const bool anyone_awake = usable_slot_exists([&](SlotId id, const Agent& agent) {
+    return agent.slots[static_cast<std::size_t>(id.slot)].rest_until <= now;
+  });
   // First one unit for every idle slot, only then units ahead, one each in turn.
   for (auto it = hungry_.begin(); it != hungry_.end() && !ready_.empty(); ++it) {
     Slot& slot = *find_slot(*it);
+    if (anyone_awake && slot.rest_until > now) continue;
     if (slot.queue.empty()) give_one(*it, slot, now, std::nullopt);
   }
   bool given = true;
@@ -155,140 +186,10 @@ void Coordinator::dispatch(double now) {
 
 std::vector<Action> Coordinator::take_actions(double now) {
   dispatch(now);
+  if (too_late_) finish_if_over(now);
   std::vector<Action> taken;
   taken.swap(actions_);
   return taken;
-}
-
-void Coordinator::check_units(AgentId id, Agent& agent, double now) {
-  for (std::size_t s = 0; s < agent.slots.size(); ++s) {
-    if (agent.slots[s].queue.empty()) continue;
-    const UnitIndex unit = agent.slots[s].queue.front();
-    const auto assigned = std::get<Assigned>(entries_[position(unit)].state);
-    if (now - assigned.last_sign_at <= limits_.unit_silence_seconds) continue;
-    actions_.push_back(CancelUnit{assigned.slot, units_[position(unit)].id, assigned.attempt});
-    fail(unit,
-         {{id, static_cast<std::int32_t>(s)},
-          units_[position(unit)].id,
-          assigned.attempt,
-          FailureKind::Trainer,
-          fmt::format("no sign of life for {:.0f} s", now - assigned.last_sign_at),
-          ""},
-         now);
-  }
-}
-
-void Coordinator::tick(double now) {
-  if (finished()) return;
-  for (auto& [id, agent] : agents_) {
-    if (!agent.alive) continue;
-    const double silence = now - agent.last_heard_at;
-    if (silence > limits_.agent_silence_seconds) {
-      on(AgentLost{id, fmt::format("no message for {:.0f} s", silence)}, now);
-    } else {
-      check_units(id, agent, now);
-    }
-  }
-  finish_if_over(now);
-}
-
-void Coordinator::finish_if_over(double now) {
-  if (finished()) return;
-  const bool all_ended = unit_counts_.sealed + unit_counts_.set_aside == unit_counts_.total;
-  bool any_slot = false;
-  for (const auto& [id, agent] : agents_) {
-    for (const Slot& slot : agent.slots) any_slot = any_slot || slot.usable;
-  }
-  const bool all_joined = static_cast<std::int32_t>(agents_.size()) >= limits_.expected_agents;
-  if (all_ended) {
-    finish_ = Finish{FinishReason::Complete, ""};
-  } else if (draining_ && unit_counts_.running == 0) {
-    finish_ = Finish{FinishReason::DiskFull, *draining_};
-  } else if (!any_slot && (all_joined || now - started_at_ > limits_.join_seconds)) {
-    finish_ = Finish{FinishReason::NoSlots,
-                     last_unusable_.empty() ? "no worker is there" : last_unusable_};
-  }
-  if (finish_) actions_.push_back(*finish_);
-}
-
-std::vector<Coordinator::SlotView> Coordinator::slots() const {
-  std::vector<SlotView> views;
-  for (const auto& [id, agent] : agents_) {
-    for (std::size_t s = 0; s < agent.slots.size(); ++s) {
-      const Slot& slot = agent.slots[s];
-      SlotView view{{id, static_cast<std::int32_t>(s)},
-                    agent.host,
-                    cost_.device(slot.device),
-                    slot.usable,
-                    std::nullopt,
-                    0.0,
-                    0.0,
-                    "",
-                    0};
-      if (!slot.queue.empty()) {
-        const auto& assigned = std::get<Assigned>(entries_[position(slot.queue.front())].state);
-        view.running = slot.queue.front();
-        view.fraction = assigned.fraction;
-        view.since = assigned.assigned_at;
-        view.doing = assigned.doing;
-        view.queued = slot.queue.size() - 1;
-      }
-      views.push_back(std::move(view));
-    }
-  }
-  return views;
-}
-
-std::vector<UnitIndex> Coordinator::set_aside() const {
-  std::vector<UnitIndex> units;
-  for (std::size_t i = 0; i < entries_.size(); ++i) {
-    if (std::holds_alternative<SetAside>(entries_[i].state)) {
-      units.push_back(UnitIndex{static_cast<std::int32_t>(i)});
-    }
-  }
-  return units;
-}
-
-const std::string& Coordinator::host(AgentId id) const {
-  static const std::string unknown = "an unknown host";
-  const auto agent = agents_.find(id);
-  return agent == agents_.end() ? unknown : agent->second.host;
-}
-
-double Coordinator::work_fraction() const {
-  double total = 0.0, left = 0.0;
-  for (const auto& unit : units_) total += unit.flops;
-  for (const double flops : flops_left_) left += flops;
-  for (const auto& view : slots()) {
-    if (view.running) left -= view.fraction * units_[position(*view.running)].flops;
-  }
-  return total > 0.0 ? std::clamp(1.0 - left / total, 0.0, 1.0) : 1.0;
-}
-
-TimeLeft Coordinator::time_left() const {
-  double alone = 0.0, advanced = 0.0, longest = 0.0;
-  std::int64_t n_slots = 0;
-  for (const auto& [id, agent] : agents_) {
-    for (const Slot& slot : agent.slots) {
-      if (!slot.usable) continue;
-      ++n_slots;
-      for (std::size_t shape = 0; shape < flops_left_.size(); ++shape) {
-        alone += cost_.expected_seconds(slot.device, shape, flops_left_[shape]);
-      }
-      if (slot.queue.empty()) continue;
-      const auto at = position(slot.queue.front());
-      const double expected =
-          cost_.expected_seconds(slot.device, entries_[at].shape, units_[at].flops);
-      const double fraction = std::get<Assigned>(entries_[at].state).fraction;
-      advanced += fraction * expected;
-      longest = std::max(longest, (1.0 - fraction) * expected);
-    }
-  }
-  if (n_slots == 0) return {};
-  // `alone`: what each slot would need for all of it, summed; its mean is the work in slot seconds.
-  const double work = std::max(alone / static_cast<double>(n_slots) - advanced, 0.0);
-  const std::int64_t left = unit_counts_.total - unit_counts_.sealed - unit_counts_.set_aside;
-  return orchestrator::time_left(cost_, work, longest, left, n_slots);
 }
 
 }  // namespace calsweep::orchestrator

@@ -40,8 +40,27 @@ struct PlannedUnit {
   std::vector<StageId> needs;   ///< stages to start from; those no planned unit makes exist already
   std::vector<StageId> makes;   ///< stages of a stage unit
   std::vector<TrialId> trials;  ///< empty for a stage unit
+  std::int64_t width = 1;       ///< networks in its widest stack
+
+  std::size_t n_networks() const { return trials.size() + makes.size(); }
 };
 PlannedUnit planned(const WorkUnit& unit);
+
+/// Makes units of a unit's parts. The parts get the next indices, in order.
+class UnitDivider {
+ public:
+  virtual ~UnitDivider() = default;
+  /// Of a unit of two networks or more.
+  virtual std::vector<PlannedUnit> halves(UnitIndex unit) = 0;
+  /// The same work in stacks of at most `width` networks.
+  virtual PlannedUnit narrowed(UnitIndex unit, std::int64_t width) = 0;
+};
+
+/// Networks of one shape that fit one device when fused; learnt from running out of memory.
+struct FusionLimit {
+  std::string shape, device;
+  std::int64_t width = 1;
+};
 
 // ---- events -----------------------------------------------------------------------------------
 struct AgentJoined {
@@ -57,6 +76,11 @@ struct AgentLost {
 };
 struct AgentAlive {
   AgentId agent{};
+};
+/// The agent was asked to leave by a signal: its trainers store checkpoints, it takes no more.
+struct AgentLeaving {
+  AgentId agent{};
+  std::string why;
 };
 /// A trainer said hello on this slot.
 struct SlotReady {
@@ -101,11 +125,15 @@ struct UnitFailed {
   std::string cause;    ///< short: "killed by signal 9 (SIGKILL)"
   std::string message;  ///< long: with the last log lines
 };
+/// Hand out nothing more and let the trainers store checkpoints, for at most `grace_seconds`; 0:
+/// stop at once.
 struct StopRequested {
   std::string why;
+  double grace_seconds = 0.0;
 };
-using Event = std::variant<AgentJoined, AgentLost, AgentAlive, SlotReady, SlotUnusable,
-                           UnitProgress, UnitDone, UnitStopped, UnitFailed, StopRequested>;
+using Event =
+    std::variant<AgentJoined, AgentLost, AgentLeaving, AgentAlive, SlotReady, SlotUnusable,
+                 UnitProgress, UnitDone, UnitStopped, UnitFailed, StopRequested>;
 
 // ---- actions ----------------------------------------------------------------------------------
 /// Send the unit to the slot, after its attempt is on disk in the ledger.
@@ -116,6 +144,12 @@ struct AssignUnit {
 };
 /// Drop the unit there; kill its trainer if it is at it.
 struct CancelUnit {
+  SlotId slot;
+  UnitId unit;
+  Attempt attempt{};
+};
+/// Have its trainer store a checkpoint and end.
+struct StopUnit {
   SlotId slot;
   UnitId unit;
   Attempt attempt{};
@@ -143,6 +177,14 @@ struct RecordSetAside {
   UnitIndex unit{};
   std::string cause, message;
 };
+/// The unit is replaced by its parts, which are planned from now on.
+struct RecordDivided {
+  UnitIndex unit{};
+  std::vector<UnitIndex> parts;
+};
+struct RecordFusionLimit {
+  FusionLimit limit;
+};
 enum class NoteLevel { Info, Warning, Error };
 /// For the log on screen and the ledger's events.
 struct Note {
@@ -151,7 +193,7 @@ struct Note {
 };
 enum class FinishReason {
   Complete,  ///< every unit is sealed or set aside
-  Stopped,   ///< asked to stop
+  Stopped,   ///< asked to stop, or the job's time is up
   DiskFull,  ///< a unit could not be written
   NoSlots    ///< no slot is left, or none ever came
 };
@@ -159,7 +201,7 @@ struct Finish {
   FinishReason reason = FinishReason::Complete;
   std::string message;
 };
-using Action = std::variant<AssignUnit, CancelUnit, ResetAgent, RecordDone, RecordEnd,
-                            RecordSetAside, Note, Finish>;
+using Action = std::variant<AssignUnit, CancelUnit, StopUnit, ResetAgent, RecordDone, RecordEnd,
+                            RecordSetAside, RecordDivided, RecordFusionLimit, Note, Finish>;
 
 }  // namespace calsweep::orchestrator

@@ -19,6 +19,7 @@ constexpr int kMaxTextsPerRound = 256;  // so that the ledger is written even in
 
 bool belongs_in_ledger(const Action& action) {
   return !std::holds_alternative<CancelUnit>(action) &&
+         !std::holds_alternative<StopUnit>(action) &&
          !std::holds_alternative<ResetAgent>(action) && !std::holds_alternative<Finish>(action);
 }
 
@@ -36,7 +37,7 @@ void show(const Note& note) {
 }  // namespace
 
 DispatchLoop::DispatchLoop(Coordinator& coordinator, Ledger& ledger, Channel& channel,
-                           const std::vector<WorkUnit>& units, std::vector<AgentId> agents,
+                           const WorkStore& units, std::vector<AgentId> agents,
                            const Welcome& welcome, double now)
     : coordinator_(coordinator),
       ledger_(ledger),
@@ -112,6 +113,10 @@ void DispatchLoop::record_one(const Action& action) {
     ledger_.attempt_ended(end->attempt, end->end, end->cause, end->message);
   } else if (const auto* aside = std::get_if<RecordSetAside>(&action)) {
     ledger_.set_aside(plans[position(aside->unit)], aside->cause, aside->message);
+  } else if (const auto* divided = std::get_if<RecordDivided>(&action)) {
+    ledger_.unit_divided(plans[position(divided->unit)].id);
+  } else if (const auto* learnt = std::get_if<RecordFusionLimit>(&action)) {
+    ledger_.remember(learnt->limit);
   } else if (const auto* note = std::get_if<Note>(&action)) {
     show(*note);
     ledger_.event(note->level, note->text);
@@ -122,12 +127,15 @@ void DispatchLoop::send(const std::vector<Action>& actions, double now) {
   std::map<AgentId, std::string> texts;
   for (const Action& action : actions) {
     if (const auto* assign = std::get_if<AssignUnit>(&action)) {
-      const WorkUnit& unit = units_[position(assign->unit)];
+      const WorkUnit& unit = units_[assign->unit];
       texts[assign->slot.agent] +=
           encode(ToAgent(Assign{assign->slot.slot, unit.id, assign->attempt, unit.to_json()}));
     } else if (const auto* cancel = std::get_if<CancelUnit>(&action)) {
       texts[cancel->slot.agent] +=
           encode(ToAgent(Cancel{cancel->slot.slot, cancel->unit, cancel->attempt}));
+    } else if (const auto* stop = std::get_if<StopUnit>(&action)) {
+      texts[stop->slot.agent] +=
+          encode(ToAgent(Stop{stop->slot.slot, stop->unit, stop->attempt}));
     } else if (const auto* reset = std::get_if<ResetAgent>(&action)) {
       texts[reset->agent] += encode(ToAgent(Reset{}));
     }

@@ -12,15 +12,16 @@
 #include "orchestrator/coordinator.hpp"
 #include "orchestrator/ledger.hpp"
 #include "orchestrator/messages.hpp"
+#include "orchestrator/work_store.hpp"
 
 namespace calsweep::orchestrator {
 
 class DispatchLoop {
  public:
-  /// Everything must outlive the loop; `units` in the coordinator's order; `agents` are the
+  /// Everything must outlive the loop; `units` are the coordinator's; `agents` are the
   /// channel's peers. Sends the welcome at once.
   DispatchLoop(Coordinator& coordinator, Ledger& ledger, Channel& channel,
-               const std::vector<WorkUnit>& units, std::vector<AgentId> agents,
+               const WorkStore& units, std::vector<AgentId> agents,
                const Welcome& welcome, double now);
 
   /// One round; never blocks (but for the disk). Returns true if anything happened.
@@ -39,7 +40,7 @@ class DispatchLoop {
   Coordinator& coordinator_;
   Ledger& ledger_;
   Channel& channel_;
-  const std::vector<WorkUnit>& units_;
+  const WorkStore& units_;
   std::vector<AgentId> agents_;
   double last_tick_ = 0.0, last_alive_ = 0.0;
 };

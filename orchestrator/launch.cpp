@@ -15,6 +15,9 @@ extern char** environ;
 namespace calsweep::orchestrator {
 namespace {
 
+constexpr double kShareOfKillDelay = 0.6;  // the rest is for closing the ledger
+constexpr double kPatienceOfBatchSystems = 20.0;
+
 bool has_prefix(const Environment& environment, const std::string& prefix) {
   const auto first = environment.lower_bound(prefix);
   return first != environment.end() && first->first.starts_with(prefix);
@@ -23,6 +26,12 @@ bool has_prefix(const Environment& environment, const std::string& prefix) {
 int number_of(const Environment& environment, const std::string& name) {
   const auto found = environment.find(name);
   return found == environment.end() ? 0 : std::atoi(found->second.c_str());
+}
+
+// mpirun ends its ranks with SIGTERM and, this many seconds later, SIGKILL.
+double mpirun_kill_delay(const Environment& environment) {
+  const int seconds = number_of(environment, "OMPI_MCA_odls_base_sigkill_timeout");
+  return seconds > 0 ? seconds : 1.0;
 }
 
 // Every task throws; only the first one's text explains.
@@ -56,9 +65,11 @@ Environment this_environment() {
 
 LaunchPlan detect_launch(const Environment& environment) {
   const int open_mpi_size = number_of(environment, "OMPI_COMM_WORLD_SIZE");
-  if (open_mpi_size > 0) return {Launcher::OpenMpi, open_mpi_size};
+  if (open_mpi_size > 0) {
+    return {Launcher::OpenMpi, open_mpi_size, kShareOfKillDelay * mpirun_kill_delay(environment)};
+  }
   const int step_tasks = number_of(environment, "SLURM_STEP_NUM_TASKS");
-  if (has_prefix(environment, "PMIX_")) return {Launcher::OpenMpi, step_tasks};
+  if (has_prefix(environment, "PMIX_")) return {Launcher::OpenMpi, step_tasks, kPatienceOfBatchSystems};
   if (step_tasks > 1) {
     refuse(number_of(environment, "SLURM_PROCID"),
            fmt::format("srun started {} tasks, but without PMIx they cannot find each other: each "
@@ -92,7 +103,8 @@ Launch::Launch(const Environment& environment) : Launch(detect_launch(environmen
   if (session_) undo_default_binding(environment);
 }
 
-Launch::Launch(const LaunchPlan& plan) : parent_(::getppid()) {
+Launch::Launch(const LaunchPlan& plan)
+    : parent_(::getppid()), seconds_before_kill_(plan.seconds_before_kill) {
   if (plan.launcher == Launcher::Alone) return;
   session_ = std::make_unique<MpiSession>();
   check_launch(plan, session_->size());
@@ -102,7 +114,7 @@ bool Launch::launcher_is_gone() const { return session_ && ::getppid() != parent
 
 int Launch::leave(int exit_code) {
   if (!session_) return exit_code;
-  if (clean_ && stop_signals_seen() == 0 && !launcher_is_gone()) {
+  if (clean_ && !a_kill_may_follow() && !launcher_is_gone()) {
     session_->finalize();
     return exit_code;
   }

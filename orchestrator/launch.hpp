@@ -23,6 +23,8 @@ enum class Launcher {
 struct LaunchPlan {
   Launcher launcher = Launcher::Alone;
   int expected_size = 0;  ///< tasks the launcher started; 0 if it does not say
+  /// From SIGTERM to the SIGKILL that follows it, as far as the launcher is known.
+  double seconds_before_kill = 20.0;
 };
 
 /// Looks at variables only. Throws UsageError for tasks that would not find each other (srun
@@ -45,6 +47,9 @@ class Launch {
   MpiSession* session() { return session_.get(); }
   /// True if the launcher that started this process is gone (its parent changed).
   bool launcher_is_gone() const;
+  /// How long a stop may take after SIGTERM or SIGINT: mpirun kills its ranks after a second, batch
+  /// systems (Slurm's KillWait) and people wait longer.
+  double seconds_before_kill() const { return seconds_before_kill_; }
 
   /// Leaves MPI and returns `exit_code`. If a peer was lost, or a signal is taking the job down
   /// (MPI_Finalize would hang), ends the process with that code instead. Call last.
@@ -58,6 +63,7 @@ class Launch {
   explicit Launch(const LaunchPlan& plan);
   std::unique_ptr<MpiSession> session_;
   int parent_ = 0;
+  double seconds_before_kill_ = 20.0;
   bool clean_ = true, dismissed_ = false;
 };
 

@@ -13,6 +13,14 @@
 namespace calsweep::orchestrator {
 namespace {
 
+// What version 2 added; also the step from 1 to 2.
+constexpr const char* kTablesOfVersion2 = R"sql(
+CREATE TABLE fusion_limits(
+  shape TEXT NOT NULL, device TEXT NOT NULL, width INTEGER NOT NULL, learnt_at TEXT NOT NULL,
+  PRIMARY KEY(shape, device));
+ALTER TABLE attempts ADD COLUMN resumed_at REAL;
+)sql";
+
 constexpr const char* kTables = R"sql(
 CREATE TABLE runs(
   run INTEGER PRIMARY KEY, started_at TEXT NOT NULL, ended_at TEXT, host TEXT NOT NULL,
@@ -107,8 +115,15 @@ struct Ledger::Impl {
       if (n_tables > 0) throw FormatError(fmt::format("{} is not a ledger", file.string()));
       SQLite::Transaction creation(db);
       db.exec(kTables);
+      db.exec(kTablesOfVersion2);
       db.exec(fmt::format("PRAGMA user_version = {}", kLedgerVersion));
       creation.commit();
+    }
+    if (found == 1) {
+      SQLite::Transaction migration(db);
+      db.exec(kTablesOfVersion2);
+      db.exec(fmt::format("PRAGMA user_version = {}", kLedgerVersion));
+      migration.commit();
     }
     const std::string verdict = db.execAndGet("PRAGMA quick_check(1)").getString();
     if (verdict != "ok") {
@@ -131,7 +146,7 @@ struct Ledger::Impl {
   }
 
   void close_attempt(Attempt attempt, std::string_view outcome, std::string_view cause,
-                     std::string_view message, double seconds);
+                     std::string_view message, double seconds, double resumed_at = 0.0);
   void insert_contents(const PlannedUnit& unit, const UnitDone& done);
 
   std::filesystem::path file;
@@ -204,6 +219,27 @@ std::int64_t Ledger::n_diverged() const {
   });
 }
 
+std::unordered_set<TrialId> Ledger::set_aside_trials() const {
+  return impl_->guarded([&] {
+    std::unordered_set<TrialId> trials;
+    SQLite::Statement query(impl_->db, "SELECT trial FROM set_aside");
+    while (query.executeStep()) trials.insert(TrialId::from_hex(query.getColumn(0).getText()));
+    return trials;
+  });
+}
+
+std::vector<FusionLimit> Ledger::fusion_limits() const {
+  return impl_->guarded([&] {
+    std::vector<FusionLimit> limits;
+    SQLite::Statement query(impl_->db, "SELECT shape, device, width FROM fusion_limits");
+    while (query.executeStep()) {
+      limits.push_back({query.getColumn(0).getString(), query.getColumn(1).getString(),
+                        query.getColumn(2).getInt64()});
+    }
+    return limits;
+  });
+}
+
 bool Ledger::knows_unit(const UnitId& unit) const {
   return impl_->guarded([&] {
     SQLite::Statement query(impl_->db, "SELECT 1 FROM units WHERE unit = ? AND state = 'sealed'");
@@ -272,12 +308,13 @@ void Ledger::attempt_ended(Attempt attempt, AttemptEnd end, std::string_view cau
 }
 
 void Ledger::Impl::close_attempt(Attempt attempt, std::string_view outcome, std::string_view cause,
-                                 std::string_view message, double seconds) {
+                                 std::string_view message, double seconds,
+                                 double resumed_at) {
   run(statement(end_attempt,
                 "UPDATE attempts SET outcome = ?, ended_at = ?, cause = ?, message = ?, "
-                "seconds = ? WHERE attempt = ?"),
+                "seconds = ?, resumed_at = ? WHERE attempt = ?"),
       std::string(outcome), round_time, std::string(cause), std::string(message), seconds,
-      number(attempt));
+      resumed_at, number(attempt));
 }
 
 void Ledger::Impl::insert_contents(const PlannedUnit& unit, const UnitDone& done) {
@@ -305,7 +342,7 @@ void Ledger::Impl::insert_contents(const PlannedUnit& unit, const UnitDone& done
 
 void Ledger::unit_sealed(const PlannedUnit& unit, const UnitDone& done) {
   impl_->guarded([&] {
-    impl_->close_attempt(done.attempt, "done", "", "", done.seconds);
+    impl_->close_attempt(done.attempt, "done", "", "", done.seconds, done.resumed_at);
     impl_->insert_contents(unit, done);
   });
 }
@@ -349,6 +386,22 @@ void Ledger::set_aside(const PlannedUnit& unit, std::string_view cause, std::str
                            "VALUES (?, ?, ?, ?, ?)"),
           trial.str(), unit.id.str(), impl_->run_number, std::string(cause), std::string(message));
     }
+  });
+}
+
+void Ledger::unit_divided(const UnitId& unit) {
+  impl_->guarded([&] {
+    SQLite::Statement statement(impl_->db, "UPDATE units SET state = 'divided' WHERE unit = ?");
+    run(statement, unit.str());
+  });
+}
+
+void Ledger::remember(const FusionLimit& limit) {
+  impl_->guarded([&] {
+    SQLite::Statement statement(impl_->db,
+                                "INSERT OR REPLACE INTO fusion_limits(shape, device, width, "
+                                "learnt_at) VALUES (?, ?, ?, ?)");
+    run(statement, limit.shape, limit.device, limit.width, utc_now());
   });
 }
 

@@ -20,7 +20,7 @@
 namespace calsweep::orchestrator {
 
 /// Bumped with every change of the tables; written as PRAGMA user_version.
-inline constexpr int kLedgerVersion = 1;
+inline constexpr int kLedgerVersion = 2;
 
 /// A unit file the ledger knows to be whole.
 struct SealedUnit {
@@ -45,6 +45,9 @@ class Ledger {
   std::unordered_set<TrialId> done_trials() const;
   std::unordered_set<StageId> made_stages() const;
   std::int64_t n_diverged() const;
+  /// Trials that earlier runs gave up.
+  std::unordered_set<TrialId> set_aside_trials() const;
+  std::vector<FusionLimit> fusion_limits() const;
   bool knows_unit(const UnitId& unit) const;
 
   // ---- writing, inside begin() … commit() -------------------------------------------------------
@@ -67,6 +70,9 @@ class Ledger {
   void unit_lost(const UnitId& unit, std::string_view why);
   void stage_lost(const StageId& stage, std::string_view why);
   void set_aside(const PlannedUnit& unit, std::string_view cause, std::string_view message);
+  /// Its parts take its place.
+  void unit_divided(const UnitId& unit);
+  void remember(const FusionLimit& limit);
   void event(NoteLevel level, std::string_view text);
 
  private:

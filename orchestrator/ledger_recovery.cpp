@@ -153,9 +153,18 @@ std::unique_ptr<Ledger> open_ledger(const RunDirectory& run) {
   }
 }
 
+void remove_checkpoints(const RunDirectory& run) {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(run.checkpoints(), error)) {
+    std::error_code ignored;
+    fs::remove(entry.path(), ignored);
+  }
+}
+
 DoneSet reconcile(Ledger& ledger, const RunDirectory& run) {
   remove_partial_files(run.units());
   remove_partial_files(run.stages());
+  remove_partial_files(run.checkpoints());
   DoneSet done;
   Reconciliation work(ledger, run);
   ledger.begin();

@@ -27,4 +27,7 @@ std::unique_ptr<Ledger> open_ledger(const RunDirectory& run);
 /// returns what is done. Call inside no transaction, with the run lock held, before start_run().
 DoneSet reconcile(Ledger& ledger, const RunDirectory& run);
 
+/// What is left of them once every trial is done belongs to nobody.
+void remove_checkpoints(const RunDirectory& run);
+
 }  // namespace calsweep::orchestrator

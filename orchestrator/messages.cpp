@@ -22,6 +22,7 @@ json head(std::string_view type, std::int32_t slot, const UnitId& unit, Attempt 
 
 struct EventEncoder {
   json operator()(const AgentAlive&) const { return {{"t", "alive"}}; }
+  json operator()(const AgentLeaving& m) const { return {{"t", "leaving"}, {"why", m.why}}; }
   json operator()(const SlotReady& m) const {
     json object = head("slot-ready", m.slot.slot);
     object["device"] = m.device;
@@ -104,6 +105,7 @@ FromAgent decode_event(AgentId agent, const std::string& type, const json& objec
   if (type == "hello") return decode_hello(object);
   if (type == "bye") return Bye{};
   if (type == "alive") return Event(AgentAlive{agent});
+  if (type == "leaving") return Event(AgentLeaving{agent, text_of(object, "why")});
   const SlotId slot{agent, object.at("slot").get<std::int32_t>()};
   if (type == "slot-ready") return Event(SlotReady{slot, text_of(object, "device")});
   if (type == "slot-unusable") return Event(SlotUnusable{slot, text_of(object, "message")});
@@ -142,6 +144,9 @@ struct ToAgentEncoder {
   std::string operator()(const Cancel& m) const {
     return line(head("cancel", m.slot, m.unit, m.attempt));
   }
+  std::string operator()(const Stop& m) const {
+    return line(head("stop", m.slot, m.unit, m.attempt));
+  }
   std::string operator()(const Reset&) const { return line({{"t", "reset"}}); }
   std::string operator()(const Alive&) const { return line({{"t", "alive"}}); }
   std::string operator()(const Goodbye&) const { return line({{"t", "goodbye"}}); }
@@ -167,6 +172,9 @@ ToAgent decode_command(const json& object, std::string_view& rest) {
   }
   if (type == "cancel") {
     return Cancel{object.at("slot").get<std::int32_t>(), unit_of(object), attempt_of(object)};
+  }
+  if (type == "stop") {
+    return Stop{object.at("slot").get<std::int32_t>(), unit_of(object), attempt_of(object)};
   }
   if (type == "welcome") {
     return Welcome{text_of(object, "run_directory"),

@@ -3,9 +3,10 @@
 // of an agent of another version is refused (all ranks must run the same calsweep).
 //
 // The coordinator speaks first (welcome), the agent answers with its hello.
-//   agent -> coordinator   hello, alive, slot-ready, slot-unusable, progress, done, stopped, failed,
+//   agent -> coordinator   hello, alive, leaving, slot-ready, slot-unusable, progress, done, stopped, failed,
 //                          bye
-//   coordinator -> agent   welcome, assign (followed by one line: the unit), cancel, reset, alive,
+//   coordinator -> agent   welcome, assign (followed by one line: the unit), cancel, stop, reset,
+//                          alive,
 //                          goodbye
 // Nothing that may be NaN travels here. Everything an agent needs comes by message: it reads no
 // spec.
@@ -65,11 +66,17 @@ struct Cancel {
   UnitId unit;
   Attempt attempt{};
 };
+/// Have the trainer that is at this unit store a checkpoint and end.
+struct Stop {
+  std::int32_t slot = 0;
+  UnitId unit;
+  Attempt attempt{};
+};
 struct Reset {};
 struct Alive {};
 /// Kill the trainers, answer with Bye, leave.
 struct Goodbye {};
-using ToAgent = std::variant<Welcome, Assign, Cancel, Reset, Alive, Goodbye>;
+using ToAgent = std::variant<Welcome, Assign, Cancel, Stop, Reset, Alive, Goodbye>;
 
 std::string encode(const ToAgent& message);
 std::vector<ToAgent> decode_to_agent(std::string_view text);  ///< throws FormatError

@@ -28,6 +28,7 @@ RunStatus RunReport::status(double now) const {
   s.started_at = started_at_;
   s.updated_at = utc_now();
   s.updated_unix = unix_seconds();
+  s.message = coordinator_.winding_up();
   const auto trials = coordinator_.trial_counts();
   s.trials = work_.trials_total;
   s.trials_reused = work_.trials_reused;

@@ -16,6 +16,8 @@
 #include "orchestrator/run_report.hpp"
 #include "orchestrator/stop_signal.hpp"
 #include "orchestrator/utc_time.hpp"
+#include "orchestrator/walltime.hpp"
+#include "orchestrator/work_store.hpp"
 #include "sweeps/log.hpp"
 
 namespace calsweep::orchestrator {
@@ -26,6 +28,9 @@ constexpr double kStatusSeconds = 1.0;
 constexpr double kGoodbyeSeconds = 10.0;
 constexpr double kHastyGoodbyeSeconds =
     0.5;  // after a signal, mpirun kills everyone within a second
+constexpr double kWarningGraceSeconds = 60.0;      // for checkpoints after the warning signal
+constexpr double kOrphanedGraceSeconds = 1.0;      // without a launcher, ranks are killed in two
+constexpr double kLargestShareForMargin = 0.25;    // of a short job's time
 
 void make_folders(const RunDirectory& run) {
   for (const fs::path& folder : {run.root(), run.units(), run.stages(), run.checkpoints(), run.logs()}) {
@@ -39,20 +44,33 @@ void make_folders(const RunDirectory& run) {
   }
 }
 
+// Sets when to stop, if the time of this job or run is limited.
+void limit_time(CoordinatorLimits& limits, const RunOptions& options) {
+  std::optional<double> left = options.time_seconds;
+  if (!left) {
+    const auto end = job_end_unix(this_environment());
+    if (end) left = *end - unix_seconds();
+  }
+  if (!left) return;
+  // A short job would otherwise stop before it began.
+  const double margin =
+      std::min(options.time_margin_seconds, kLargestShareForMargin * std::max(*left, 0.0));
+  limits.stop_at = steady_seconds() + *left - margin;
+  limits.stop_grace_seconds = std::max(0.8 * margin, 0.5);
+  log::info(fmt::format("{} left for this run; it stores checkpoints and stops {} before the end",
+                        format_duration(*left), format_duration(margin)));
+}
+
 CoordinatorLimits limits_for(const UnitRun& work, std::size_t n_agents, const RunOptions& options) {
   CoordinatorLimits limits;
   limits.max_attempts = work.execution.max_attempts;
+  limits.checkpoint_seconds = work.execution.checkpoint_seconds;
+  limits.agent_silence_seconds = options.agent_silence_seconds;
+  limit_time(limits, options);
   // The agent watches its trainers; this is for an agent that fails to.
   limits.unit_silence_seconds = work.execution.heartbeat_seconds + options.hello_seconds + 30.0;
   limits.expected_agents = static_cast<std::int32_t>(n_agents);
   return limits;
-}
-
-std::vector<PlannedUnit> plan_of(const std::vector<WorkUnit>& units) {
-  std::vector<PlannedUnit> plans;
-  plans.reserve(units.size());
-  for (const WorkUnit& unit : units) plans.push_back(planned(unit));
-  return plans;
 }
 
 // The coordinator's side of one run: channel, perhaps an agent in this process, loop, reports.
@@ -81,10 +99,13 @@ class SweepRun {
   std::optional<MpiChannel> mpi_;
   std::optional<Agent> agent_;  ///< only if this is the only process
   std::vector<AgentId> agents_;
+  WorkStore store_;
   Coordinator coordinator_;
   RunReport reporter_;
   ProgressDisplay display_;
   double last_shown_ = 0.0, last_status_ = 0.0;
+  int signals_told_ = 0;
+  bool orphaned_ = false;
   bool warned_ = false;
 };
 
@@ -104,10 +125,12 @@ SweepRun::SweepRun(const UnitRun& work, Ledger& ledger, RunLock& lock, const Run
       options_(options),
       launch_(launch),
       agents_(agents_of(launch)),
-      coordinator_(plan_of(work.units), limits_for(work, agents_.size(), options),
-                   ledger.last_attempt(), steady_seconds()),
+      store_(work.units),
+      coordinator_(store_.plans(), limits_for(work, agents_.size(), options),
+                   ledger.last_attempt(), steady_seconds(), &store_),
       reporter_(work, coordinator_, steady_seconds()),
       display_(options.display.value_or(choose_display())) {
+  coordinator_.set_fusion_limits(ledger.fusion_limits());
   if (launch.size() > 1) {
     mpi_.emplace(*launch.session());
     return;
@@ -132,9 +155,17 @@ Welcome SweepRun::welcome() const {
 }
 
 void SweepRun::look_for_stop(double now) {
-  if (stop_signals_seen() > 0) coordinator_.handle(StopRequested{last_stop_signal()}, now);
-  if (launch_.launcher_is_gone()) {
-    coordinator_.handle(StopRequested{"the end of the launcher"}, now);
+  const int seen = stop_signals_seen();
+  if (seen != signals_told_) {
+    signals_told_ = seen;
+    const double grace = stop_at_once_asked()  ? 0.0
+                         : a_kill_may_follow() ? launch_.seconds_before_kill()
+                                               : kWarningGraceSeconds;
+    coordinator_.handle(StopRequested{last_stop_signal(), grace}, now);
+  }
+  if (!orphaned_ && launch_.launcher_is_gone()) {
+    orphaned_ = true;
+    coordinator_.handle(StopRequested{"the end of the launcher", kOrphanedGraceSeconds}, now);
   }
 }
 
@@ -160,7 +191,7 @@ void SweepRun::write_status_if_possible(const RunStatus& status) {
 }
 
 void SweepRun::rounds() {
-  DispatchLoop loop(coordinator_, ledger_, channel(), work_.units, agents_, welcome(),
+  DispatchLoop loop(coordinator_, ledger_, channel(), store_, agents_, welcome(),
                     steady_seconds());
   BackOff back_off;
   while (true) {
@@ -187,6 +218,7 @@ int SweepRun::to_the_end() {
   ledger_.end_run(last.message.empty() ? "complete" : last.message);
   ledger_.commit();
   write_status_if_possible(last);
+  if (last.state == RunState::Complete) remove_checkpoints(run_);
   display_.update(last, now);
   part_with_agents();
   reporter_.say_result(now);
@@ -194,7 +226,7 @@ int SweepRun::to_the_end() {
 }
 
 void SweepRun::part_with_agents() {
-  const bool hasty = stop_signals_seen() > 0 || launch_.launcher_is_gone();
+  const bool hasty = a_kill_may_follow() || launch_.launcher_is_gone();
   const auto step = [&] {
     if (agent_) agent_->step(steady_seconds());
   };
@@ -208,7 +240,7 @@ void SweepRun::part_with_agents() {
 
 int run_units(const UnitRun& work, Ledger& ledger, RunLock& lock, const RunDirectory& run,
               const RunOptions& options, Launch& launch) {
-  watch_stop_signals();
+  watch_stop_signals(options.stop_signal);
   ledger.begin();
   ledger.start_run(host_name(), ::getpid());
   ledger.commit();
@@ -217,7 +249,7 @@ int run_units(const UnitRun& work, Ledger& ledger, RunLock& lock, const RunDirec
 
 int run_sweep(const Sweep& sweep, const RunDirectory& run, const RunOptions& options,
               Launch& launch) {
-  watch_stop_signals();
+  watch_stop_signals(options.stop_signal);
   make_folders(run);
   RunLock lock(run.lock(), {options.take_over, options.lock_wait_seconds});
   if (options.with_lock_held) options.with_lock_held();
@@ -230,6 +262,9 @@ int run_sweep(const Sweep& sweep, const RunDirectory& run, const RunOptions& opt
   work.data_root = sweep.spec.data_root;
   work.inventory = sweep.data.to_json();
   PackingOptions packing;
+  // What was given up before may be poisonous: it must not take others with it again.
+  const auto suspects = ledger->set_aside_trials();
+  packing.alone = [&](const TrialId& trial) { return suspects.contains(trial); };
   packing.flops_per_unit = sweep.spec.execution.unit_seconds * kAssumedFlopsPerSecond;
   work.units = pack_units(
       sweep, packing, [&](const TrialId& trial) { return done.trials.contains(trial); },

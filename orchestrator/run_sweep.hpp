@@ -11,6 +11,8 @@
 // everything by message, so only rank 0 reads the spec.
 #pragma once
 
+#include <signal.h>
+
 #include <filesystem>
 #include <functional>
 #include <optional>
@@ -36,6 +38,10 @@ struct RunOptions {
   std::optional<DisplayMode> display;  ///< absent: live on a terminal, plain otherwise
   /// Called once the run directory is ours, before anything in it is read or written.
   std::function<void()> with_lock_held;
+  int stop_signal = SIGUSR1;  ///< asks to store checkpoints and stop, beside TERM, INT and HUP
+  std::optional<double> time_seconds;  ///< this run's time limit; absent: ask the batch system
+  double time_margin_seconds = 60.0;   ///< before that limit the run stops in good order
+  double agent_silence_seconds = 60.0;  ///< an agent not heard of for so long is lost
   double lock_wait_seconds = 10.0;
   double hello_seconds = 60.0;  ///< for a trainer to start
 };

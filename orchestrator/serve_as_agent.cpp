@@ -13,7 +13,8 @@
 namespace calsweep::orchestrator {
 namespace {
 
-constexpr double kPatienceAfterSignal = 5.0;  // for rank 0 to finish its ledger and say goodbye
+// For trainers to store checkpoints and for rank 0 to close its ledger and say goodbye.
+constexpr double kPatienceAfterSignal = 90.0;
 constexpr double kDismissSeconds = 5.0;
 constexpr double kDeliverySeconds = 2.0;
 
@@ -48,7 +49,7 @@ void dismiss_agents(Launch& launch) {
 }  // namespace
 
 int serve_as_agent(Launch& launch, const RunOptions& options) {
-  watch_stop_signals();
+  watch_stop_signals(options.stop_signal);
   log::set_who(fmt::format("agent {}", launch.rank()));
   MpiChannel channel(*launch.session());
   Agent agent(agent_options(launch, options), channel, steady_seconds());
@@ -57,6 +58,7 @@ int serve_as_agent(Launch& launch, const RunOptions& options) {
   while (!agent.is_dismissed()) {
     const double now = steady_seconds();
     back_off.after_round(agent.step(now));
+    if (stop_signals_seen() > 0) agent.leave(last_stop_signal());
     if (stop_signals_seen() > 0 && signal_at < 0.0) signal_at = now;
     const bool given_up = signal_at >= 0.0 && now - signal_at > kPatienceAfterSignal;
     if (!given_up && !launch.launcher_is_gone() && !agent.coordinator_is_silent(now)) continue;

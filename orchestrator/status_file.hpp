@@ -33,7 +33,7 @@ struct TrialFailure {
 struct RunStatus {
   std::string sweep;
   RunState state = RunState::Running;
-  std::string message;  ///< why it ended as it did; empty while running
+  std::string message;  ///< why it ended as it did; while running, why it is stopping
   std::string host, started_at, updated_at, job;
   std::int64_t pid = 0;
   double updated_unix = 0.0;

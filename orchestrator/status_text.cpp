@@ -31,6 +31,9 @@ std::string headline(const RunStatus& s, double age) {
   }
   const auto where =
       fmt::format("process {} on {}{}", s.pid, s.host, s.job.empty() ? "" : ", job " + s.job);
+  if (age <= kSilentSeconds && !s.message.empty()) {
+    return fmt::format("stopping, running units store checkpoints: {} ({})", s.message, where);
+  }
   if (age <= kSilentSeconds) return fmt::format("running ({})", where);
   return fmt::format(
       "seems dead: {} gave no sign of life for {}; if it is gone, run the same command again to "

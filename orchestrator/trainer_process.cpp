@@ -241,6 +241,10 @@ std::optional<std::string> TrainerProcess::ended() {
   return how_ended_;
 }
 
+void TrainerProcess::ask_to_stop() {
+  if (pid_ > 0) ::kill(pid_, SIGTERM);
+}
+
 void TrainerProcess::kill() {
   if (pid_ < 0) return;
   ::kill(-pid_, SIGKILL);

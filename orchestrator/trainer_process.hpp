@@ -41,6 +41,8 @@ class TrainerProcess {
   std::vector<std::string> exchange();
   /// How it ended, once it has (and its last lines were read); never blocks.
   std::optional<std::string> ended();
+  /// SIGTERM: the trainer stores a checkpoint, says so and ends.
+  void ask_to_stop();
   /// SIGKILL to its whole process group, and reaps it.
   void kill();
 

@@ -1,10 +1,12 @@
 #include "orchestrator/trainer_seat.hpp"
 
 #include <fmt/core.h>
+#include <signal.h>
 
 #include <algorithm>
 #include <fstream>
 
+#include "orchestrator/oom_kills.hpp"
 #include "sweeps/errors.hpp"
 #include "sweeps/log.hpp"
 #include "sweeps/run_directory.hpp"
@@ -62,6 +64,23 @@ void TrainerSeat::cancel(const UnitId& unit, Attempt attempt) {
   std::erase_if(queue_, [&](const Assign& a) { return a.unit == unit && a.attempt == attempt; });
 }
 
+void TrainerSeat::stop(const UnitId& unit, Attempt attempt) {
+  const bool at_it = is_front(unit, attempt) && trainer_ && trainer_->has_command;
+  if (at_it && !trainer_->asked_to_stop) {
+    trainer_->process.ask_to_stop();
+    trainer_->asked_to_stop = true;
+  }
+  if (at_it) return;
+  for (Assign& waiting : queue_) {
+    if (waiting.unit == unit && waiting.attempt == attempt) waiting.work.clear();
+  }
+}
+
+void TrainerSeat::stop_all() {
+  leaving_ = true;
+  if (!queue_.empty()) stop(queue_.front().unit, queue_.front().attempt);
+}
+
 void TrainerSeat::reset() {
   trainer_.reset();
   queue_.clear();
@@ -74,6 +93,7 @@ bool TrainerSeat::is_front(const UnitId& unit, Attempt attempt) const {
 bool TrainerSeat::poll(double now, std::vector<Event>& events) {
   if (unusable_) return false;
   const std::size_t before = events.size();
+  return_what_is_not_begun(events);
   if (options_.welcome.no_op) {
     for (const Assign& a : queue_) {
       events.push_back(UnitDone{options_.slot, a.unit, a.attempt, "", 0, 0.0, 0.0, {}});
@@ -92,6 +112,22 @@ bool TrainerSeat::poll(double now, std::vector<Event>& events) {
   if (trainer_) check_silence(now, events);
   return active || events.size() > before;
 }
+
+// Units that were to be stopped before the trainer got them.
+void TrainerSeat::return_what_is_not_begun(std::vector<Event>& events) {
+  const bool busy = trainer_ && trainer_->has_command;
+  for (std::size_t i = busy ? 1 : 0; i < queue_.size();) {
+    if (!leaving_ && !queue_[i].work.empty()) {
+      ++i;
+      continue;
+    }
+    events.push_back(UnitStopped{options_.slot, queue_[i].unit, queue_[i].attempt, 0.0});
+    queue_.erase(queue_.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+}
+
+TrainerSeat::Trainer::Trainer(const TrainerStart& start, double now)
+    : process(start), last_heard_at(now), oom_kills_before(oom_kills_on_this_host()) {}
 
 bool TrainerSeat::start_trainer(double now, std::vector<Event>& events) {
   try {
@@ -180,10 +216,14 @@ void TrainerSeat::on(const TrainerDone& done, double, std::vector<Event>& events
 
 void TrainerSeat::on(const TrainerStopped& stopped, double, std::vector<Event>& events) {
   if (!is_front(stopped.unit, stopped.attempt) || !trainer_->has_command) return;
+  stopped_front(stopped.fraction, events);
+}
+
+void TrainerSeat::stopped_front(double fraction, std::vector<Event>& events) {
   events.push_back(
-      UnitStopped{options_.slot, stopped.unit, stopped.attempt, stopped.fraction});
+      UnitStopped{options_.slot, queue_.front().unit, queue_.front().attempt, fraction});
   queue_.pop_front();
-  trainer_->has_command = false;
+  trainer_.reset();  // it leaves; another follows when there is work
 }
 
 void TrainerSeat::on(const TrainerFailed& failed, double, std::vector<Event>& events) {
@@ -207,20 +247,24 @@ void TrainerSeat::check_end(double now, std::vector<Event>& events) {
   // It may have answered just before it ended.
   read_replies(now, events);
   if (!trainer_) return;
-  const bool said_hello = trainer_->said_hello;
-  if (said_hello) {
-    if (!trainer_->has_command) {
-      log::warning(
-          fmt::format("an idle trainer ended ({}); another follows when there is work", *how));
-    }
-    fail_front(FailureKind::Trainer, *how, log_tail(), events);
-    return;
-  }
+  if (trainer_->said_hello) return ended_after_hello(*how, events);
   const std::string tail = last_lines(options_.start.log, 5, 800);
   failed_to_start(
       fmt::format("the trainer {} ended before it said hello: {}{}{}",
                   options_.start.program.string(), *how, tail.empty() ? "" : ": ", tail),
       false, events);
+}
+
+void TrainerSeat::ended_after_hello(const std::string& how, std::vector<Event>& events) {
+  if (trainer_->asked_to_stop && trainer_->has_command) return stopped_front(0.0, events);
+  if (!trainer_->has_command && !trainer_->asked_to_stop) {
+    log::warning(
+        fmt::format("an idle trainer ended ({}); another follows when there is work", how));
+  }
+  const bool no_memory = how == describe_wait_status(SIGKILL) &&
+                         oom_kills_on_this_host() > trainer_->oom_kills_before;
+  if (!no_memory) return fail_front(FailureKind::Trainer, how, log_tail(), events);
+  fail_front(FailureKind::OutOfMemory, "killed by the kernel: out of memory", log_tail(), events);
 }
 
 void TrainerSeat::check_silence(double now, std::vector<Event>& events) {

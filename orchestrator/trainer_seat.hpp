@@ -31,6 +31,11 @@ class TrainerSeat {
 
   void assign(Assign assignment);
   void cancel(const UnitId& unit, Attempt attempt);
+  /// Has the trainer store a checkpoint of that unit and end; the answer is a UnitStopped (or the
+  /// unit's own end, if that came first).
+  void stop(const UnitId& unit, Attempt attempt);
+  /// The same for whatever it is at and for all that waits, and for all that may still come.
+  void stop_all();
   /// Forgets all units and kills the trainer.
   void reset();
   /// Moves things along; appends what there is to tell. Returns true if anything happened.
@@ -38,14 +43,18 @@ class TrainerSeat {
 
  private:
   struct Trainer {
-    Trainer(const TrainerStart& start, double now) : process(start), last_heard_at(now) {}
+    Trainer(const TrainerStart& start, double now);
     TrainerProcess process;
     bool said_hello = false;
     bool has_command = false;  ///< the front of queue_ was sent
+    bool asked_to_stop = false;
+    std::int64_t oom_kills_before;  ///< of the host, when it started
     double last_heard_at;
     double last_progress_told_at = -1e9;
   };
 
+  void return_what_is_not_begun(std::vector<Event>& events);
+  void ended_after_hello(const std::string& how, std::vector<Event>& events);
   bool start_trainer(double now, std::vector<Event>& events);
   void send_command(double now);
   bool read_replies(double now, std::vector<Event>& events);
@@ -57,6 +66,7 @@ class TrainerSeat {
   void check_end(double now, std::vector<Event>& events);
   void check_silence(double now, std::vector<Event>& events);
   void failed_to_start(const std::string& why, bool hopeless, std::vector<Event>& events);
+  void stopped_front(double fraction, std::vector<Event>& events);
   void fail_front(FailureKind kind, const std::string& cause, const std::string& message,
                   std::vector<Event>& events);
   bool is_front(const UnitId& unit, Attempt attempt) const;
@@ -66,6 +76,7 @@ class TrainerSeat {
   std::deque<Assign> queue_;  ///< the front is what the trainer is at
   std::unique_ptr<Trainer> trainer_;
   int failed_starts_ = 0;
+  bool leaving_ = false;  ///< takes nothing more
   bool unusable_ = false;
 };
 

@@ -44,6 +44,29 @@ std::string labels_of(const Settings& settings) {
   return text;
 }
 
+// Fills in what follows from a unit's kind and stacks.
+void complete(WorkUnit& unit) {
+  std::set<StageId> needs;
+  unit.flops = 0.0;
+  for (const auto& stack : unit.stacks) {
+    unit.flops += stack_flops(stack, unit.kind);
+    for (const auto& member : stack.members) {
+      if (unit.kind == UnitKind::Trials && !member.stage.is_zero()) needs.insert(member.stage);
+    }
+  }
+  unit.needs.assign(needs.begin(), needs.end());
+  unit.shape = shape_family(unit.stacks.front().settings);
+  unit.id = UnitId::of(content_of(unit.stacks, unit.kind));
+}
+
+WorkUnit unit_of_stacks(UnitKind kind, std::vector<Stack> stacks) {
+  WorkUnit unit;
+  unit.kind = kind;
+  unit.stacks = std::move(stacks);
+  complete(unit);
+  return unit;
+}
+
 // Collects stacks of one group into units of about the size asked for.
 class UnitBuilder {
  public:
@@ -65,15 +88,7 @@ class UnitBuilder {
 
   void close() {
     if (unit_.stacks.empty()) return;
-    std::set<StageId> needs;
-    for (const auto& stack : unit_.stacks) {
-      for (const auto& member : stack.members) {
-        if (unit_.kind == UnitKind::Trials && !member.stage.is_zero()) needs.insert(member.stage);
-      }
-    }
-    unit_.needs.assign(needs.begin(), needs.end());
-    unit_.shape = shape_family(unit_.stacks.front().settings);
-    unit_.id = UnitId::of(content_of(unit_.stacks, unit_.kind));
+    complete(unit_);
     units_.push_back(std::move(unit_));
     unit_ = WorkUnit{};
   }
@@ -133,13 +148,26 @@ class Packer {
     for (auto& [key, members] : stages_)
       builder.add(UnitKind::Stage, key.group, make_stack(key, members));
     builder.close();
-    for (auto& [key, members] : trials_)
-      builder.add(UnitKind::Trials, key.group, make_stack(key, members));
+    for (auto& [key, members] : trials_) {
+      set_apart(key, members, options, units);
+      if (!members.empty()) builder.add(UnitKind::Trials, key.group, make_stack(key, members));
+    }
     builder.close();
     return units;
   }
 
  private:
+  void set_apart(const StackKey& key, std::vector<StackMember>& members,
+                 const PackingOptions& options, std::vector<WorkUnit>& units) const {
+    if (!options.alone) return;
+    std::erase_if(members, [&](const StackMember& member) {
+      if (!options.alone(member.trial)) return false;
+      std::vector<StackMember> one{member};
+      units.push_back(unit_of_stacks(UnitKind::Trials, {make_stack(key, one)}));
+      return true;
+    });
+  }
+
   static std::size_t number_of(std::map<std::string, std::size_t>& numbers,
                                const std::string& name) {
     return numbers.emplace(name, numbers.size()).first->second;
@@ -204,6 +232,45 @@ std::size_t WorkUnit::n_networks() const {
   std::size_t n = 0;
   for (const auto& stack : stacks) n += stack.members.size();
   return n;
+}
+
+std::size_t WorkUnit::width() const {
+  std::size_t widest = 0;
+  for (const auto& stack : stacks) widest = std::max(widest, stack.members.size());
+  return widest;
+}
+
+std::vector<WorkUnit> halves(const WorkUnit& unit) {
+  CALSWEEP_CHECK(unit.n_networks() > 1, "one network has no halves");
+  std::vector<Stack> first = unit.stacks, second;
+  if (first.size() > 1) {
+    const auto middle = first.begin() + static_cast<std::ptrdiff_t>((first.size() + 1) / 2);
+    second.assign(middle, first.end());
+    first.erase(middle, first.end());
+  } else {
+    second = first;
+    auto& members = first.front().members;
+    const auto middle = static_cast<std::ptrdiff_t>((members.size() + 1) / 2);
+    members.erase(members.begin() + middle, members.end());
+    second.front().members.erase(second.front().members.begin(),
+                                 second.front().members.begin() + middle);
+  }
+  return {unit_of_stacks(unit.kind, std::move(first)), unit_of_stacks(unit.kind, std::move(second))};
+}
+
+WorkUnit narrowed(const WorkUnit& unit, std::size_t width) {
+  CALSWEEP_CHECK(width > 0, "a stack holds at least one network");
+  std::vector<Stack> stacks;
+  for (const auto& stack : unit.stacks) {
+    for (std::size_t begin = 0; begin < stack.members.size(); begin += width) {
+      const auto end = std::min(begin + width, stack.members.size());
+      const auto at = [&](std::size_t i) {
+        return stack.members.begin() + static_cast<std::ptrdiff_t>(i);
+      };
+      stacks.push_back({stack.settings, {at(begin), at(end)}});
+    }
+  }
+  return unit_of_stacks(unit.kind, std::move(stacks));
 }
 
 std::string WorkUnit::to_json() const {

@@ -42,14 +42,26 @@ struct WorkUnit {
   std::vector<StageId> needs;  ///< stages that must exist before it can run (sorted, unique)
 
   std::size_t n_networks() const;
+  /// Networks in its widest stack.
+  std::size_t width() const;
   /// One line of JSON, the form in which agents and trainers get it.
   std::string to_json() const;
   static WorkUnit from_json(std::string_view json);  ///< throws FormatError
 };
 
+/// A unit's work as two units: its first stacks and its last ones or, of a single stack, its first
+/// members and its last ones (which trains those in narrower stacks than planned: rounding). Needs
+/// two networks or more.
+std::vector<WorkUnit> halves(const WorkUnit& unit);
+/// The same work in stacks of at most `width` networks (1 or more).
+WorkUnit narrowed(const WorkUnit& unit, std::size_t width);
+
 struct PackingOptions {
   double flops_per_unit = 4e11;    ///< aim; a single stack may be larger
   std::size_t max_networks = 256;  ///< per unit
+  /// Trials for which this is true share neither stack nor unit with any other, so that they can
+  /// harm nobody else's; absent: none.
+  std::function<bool(const TrialId&)> alone;
 };
 
 /// Packs every trial for which `is_done` is false, and every stage that those need and for which
