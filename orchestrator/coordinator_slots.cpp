@@ -119,14 +119,14 @@ std::optional<ReadyQueue::Entry> Coordinator::pick(SlotId id, const Slot& slot, 
                                                    std::optional<double> at_most_seconds) {
   const ReadyQueue::Request request{slot.device, at_most_seconds,
                                     [this, id](UnitIndex unit) { return may_run_on(unit, id); }};
-  while (true) {
-    auto entry = ready_.pop(cost_, request);
-    if (entry && limits_.stop_at) entry = pick_in_time(*entry, request, *limits_.stop_at - now);
-    if (!entry) return std::nullopt;
-    const std::int64_t width = fusion_limit(entry->shape, slot.device);
-    if (divider_ == nullptr || units_[position(entry->unit)].width <= width) return entry;
-    narrow(entry->unit, width);
-  }
+  auto entry = ready_.pop(cost_, request);
+  if (entry && limits_.stop_at) entry = pick_in_time(*entry, request, *limits_.stop_at - now);
+  if (!entry) return std::nullopt;
+  const std::int64_t width = fusion_limit(entry->shape, slot.device);
+  if (divider_ == nullptr || units_[position(entry->unit)].width <= width) return entry;
+  const UnitIndex part = narrow(entry->unit, width);
+  return ready_.pop(cost_, {slot.device, std::nullopt,
+                            [part](UnitIndex unit) { return unit == part; }});
 }
 
 // `first` was taken out: the longest. What cannot end in the time left makes way for what can; if

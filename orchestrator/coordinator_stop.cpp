@@ -14,6 +14,8 @@ constexpr double kNever = std::numeric_limits<double>::infinity();
 }  // namespace
 
 void Coordinator::on(const StopRequested& event, double now) {
+  finish_if_over(now);  // with nothing left to do there is nothing to stop
+  if (finished()) return;
   if (event.grace_seconds <= 0.0) return stop_at_once(event.why);
   wind_up(FinishReason::Stopped, event.why, now + event.grace_seconds, now);
 }

@@ -114,7 +114,7 @@ TrainerDone seal(const RunDirectory& run, const TrainCommand& command) {
   }
   const std::string checksum = writer.seal();
   const auto bytes = static_cast<std::int64_t>(fs::file_size(run.unit(command.unit.id)));
-  return {command.unit.id, command.attempt, checksum, bytes, 0.001, {}};
+  return {command.unit.id, command.attempt, checksum, bytes, 0.001, 0.0, {}};
 }
 
 void misbehave(const RunDirectory& run, const TrainCommand& command) {
@@ -146,7 +146,7 @@ void train(const TrainCommand& command) {
   if (once("failed", run)) {
     return say(TrainerFailed{command.unit.id, command.attempt, FailureKind::Internal, "no such layer"});
   }
-  TrainerDone done{command.unit.id, command.attempt, "", 0, 0.001, {}};
+  TrainerDone done{command.unit.id, command.attempt, "", 0, 0.001, 0.0, {}};
   if (command.unit.kind == UnitKind::Stage) {
     make_stages(run, command.unit);
   } else {

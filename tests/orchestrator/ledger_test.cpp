@@ -21,7 +21,7 @@ class LedgerTest : public ::testing::Test {
     stage.makes = {StageId::of("x"), StageId::of("y")};
   }
   UnitDone done(const PlannedUnit& plan, std::int64_t attempt) const {
-    return {{}, plan.id, Attempt{attempt}, "sum", 123, 1.5, {}};
+    return {{}, plan.id, Attempt{attempt}, "sum", 123, 1.5, 0.0, {}};
   }
   std::string ask(const std::string& sql) {
     SQLite::Database db(file.string());
