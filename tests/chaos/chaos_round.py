@@ -96,7 +96,9 @@ class Round:
                 small_disk.enlarge(self.folder / "disk")
             if self.result.problems:
                 return
-            self._perhaps_damage()
+            damaged = self._perhaps_damage()
+            if leg.code == 0 and not damaged and verdict.is_complete(self.run):
+                return
 
     def _one_leg(self, leg, drawn):
         leg.start()
@@ -133,7 +135,7 @@ class Round:
         wanted = self.rng.choice((0, 0, 1, 1, 2)) if kinds else 0
         rng = random.Random(self.rng.random())  # so that what follows does not depend on what was there to damage
         if not wanted:
-            return
+            return False
         self._nobody_left(self.legs[-1])
         self._take_stock()
         for _ in range(wanted):
@@ -142,6 +144,7 @@ class Round:
             if done:
                 self.result.steps.append(done)
                 self.result.counts.append(kind)
+        return True
 
     def _to_completion(self):
         for _ in range(MAX_QUIET_LEGS):

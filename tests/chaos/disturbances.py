@@ -82,8 +82,8 @@ def deliver(disturbance, leg):
         return disturbance.kind if disturbance.kind == "disk-full" or leg.start_second() else None
     if disturbance.kind in NODES:
         name = leg.nodes.names[int(disturbance.choice * len(leg.nodes.names))]
-        leg.nodes.crash(name, silently=disturbance.kind == "node-power")
-        return f"{disturbance.kind}({name})"
+        crashed = leg.nodes.crash(name, silently=disturbance.kind == "node-power")
+        return f"{disturbance.kind}({name})" if crashed else None
     victims = []
     if not _reach(leg, lambda: victims.extend(_victims(disturbance.kind, leg)) or victims):
         return None

@@ -25,7 +25,7 @@ class Leg:
         self.nodes = self.second = None
         self.delivered = []
         self.code = None
-        self.ended_at = None
+        self.ended_at = time.monotonic()  # until it is known
 
     def __str__(self):
         return self.launch + ("" if self.launch in ("alone", "disk") else f"-{self.ranks}")

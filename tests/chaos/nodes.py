@@ -117,12 +117,13 @@ class Nodes:
                 "OMPI_MCA_oob_tcp_keepalive_intvl": "1", "OMPI_MCA_oob_tcp_keepalive_probes": "2"}
 
     def crash(self, name, silently):
+        """False if it had crashed before."""
+        if name not in self.inits:
+            return False
         if silently:
             _quietly("nsenter", "-t", self.control, "-n", "ip", "link", "set", f"v{name}", "down")
-        try:
-            os.kill(self.inits[name], signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+        os.kill(self.inits.pop(name), signal.SIGKILL)
+        return True
 
     def down(self):
         for process in reversed(self.started):
