@@ -75,10 +75,23 @@ def is_complete(run):
         return False
 
 
+def all_are_sealed(run):
+    try:
+        return ask(run, "SELECT count(DISTINCT trial) FROM unit_members JOIN units USING (unit) "
+                        "WHERE state = 'sealed'") == [(small_sweep.N_TRIALS,)]
+    except sqlite3.Error:
+        return False
+
+
 def zero_means_complete(leg):
-    if leg.code != 0 or leg.may_lie() or is_complete(leg.run):
+    if leg.code != 0 or leg.may_lie():
         return []
-    return [f"leg {leg.number} ({leg}) ended with 0, but the sweep is not complete"]
+    problems = []
+    if not all_are_sealed(leg.run):
+        problems.append(f"leg {leg.number} ({leg}) ended with 0, but not all trials are sealed")
+    if not leg.second and not is_complete(leg.run):  # a second run says its own
+        problems.append(f"leg {leg.number} ({leg}) ended with 0, but its status is not complete")
+    return problems
 
 
 LEDGER_CHECKS = {
