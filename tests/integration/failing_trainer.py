@@ -3,7 +3,7 @@
 
 Commands (stdin) pass through line by line, replies (file descriptor 3) directly. What fails is told by the
 environment variable FAILING_TRAINER, JSON: {"segv_trial": id} the trainer gets SIGSEGV when it is given that
-trial; {"cgroup": folder} it lives under that memory limit; {"address_space": bytes} it has no more address space;
+trial; {"cgroup": folder} it lives under that memory limit; {"more_address_space": bytes} it may grow by so much;
 {"bad_host": name} every unit fails on that host.
 """
 import json
@@ -14,16 +14,22 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 PLAN = json.loads(os.environ.get("FAILING_TRAINER", "{}"))
 
 
 def prepare():
-    if "address_space" in PLAN:
-        resource.setrlimit(resource.RLIMIT_AS, (PLAN["address_space"],) * 2)
     if "cgroup" in PLAN:
         Path(PLAN["cgroup"], "cgroup.procs").write_text(str(os.getpid()))
+
+
+def limit_growth(pid):
+    """Once it is set up: what LibTorch itself takes differs from build to build."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + PLAN["more_address_space"]
+    resource.prlimit(pid, resource.RLIMIT_AS, (limit, limit))
 
 
 def should_crash(line):
@@ -36,7 +42,8 @@ def end_like(trainer):
     code = trainer.wait()
     if code < 0:
         os.kill(os.getpid(), -code)
-    os._exit(code if code >= 0 else 128 - code)
+        time.sleep(60)  # it comes when the main thread runs next
+    os._exit(code)
 
 
 def main():
@@ -47,7 +54,11 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: trainer.send_signal(signal.SIGTERM))
     threading.Thread(target=end_like, args=(trainer,)).start()
     bad_host = PLAN.get("bad_host") == socket.gethostname()
+    limited = "more_address_space" not in PLAN
     for line in sys.stdin.buffer:
+        if not limited:
+            limit_growth(trainer.pid)
+            limited = True
         if bad_host:
             print("cannot reach the file server", file=sys.stderr, flush=True)
             trainer.kill()
