@@ -165,7 +165,6 @@ DoneSet reconcile(Ledger& ledger, const RunDirectory& run) {
   remove_partial_files(run.units());
   remove_partial_files(run.stages());
   remove_partial_files(run.checkpoints());
-  remove_partial_files(run.checkpoints());
   DoneSet done;
   Reconciliation work(ledger, run);
   ledger.begin();
