@@ -226,6 +226,23 @@ struct UnitFileWriter::Impl {
   std::int64_t n_classes = 0;
   hdf5::Handle file;
   bool sealed = false;
+
+  // HDF5 says "errno = 28" somewhere in a long line. A full disk is no damaged file.
+  template <class Function>
+  auto guarded(Function function) const {
+    try {
+      return function();
+    } catch (const FormatError& error) {
+      const std::string text = error.what();
+      const auto at = text.find("errno = ");
+      if (at == std::string::npos) throw;
+      const int code = std::atoi(text.c_str() + at + 8);
+      throw IoError(
+          fmt::format("cannot write {}: {}; check that the directory exists, is writable "
+                      "and has room",
+                      partial.string(), std::strerror(code)));
+    }
+  }
 };
 
 UnitFileWriter::UnitFileWriter(fs::path path, const UnitFileHeader& header)
@@ -249,10 +266,12 @@ UnitFileWriter::UnitFileWriter(fs::path path, const UnitFileHeader& header)
                     impl_->partial.string(), std::strerror(errno)));
   }
   impl_->file = hdf5::Handle(id);
-  write_header(id, header);
-  for (const char* group : {"labels", "trials"}) {
-    hdf5::check(H5Gcreate2(id, group, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), "make a group");
-  }
+  impl_->guarded([&] {
+    write_header(id, header);
+    for (const char* group : {"labels", "trials"}) {
+      hdf5::check(H5Gcreate2(id, group, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), "make a group");
+    }
+  });
 }
 
 UnitFileWriter::~UnitFileWriter() {
@@ -267,10 +286,16 @@ void UnitFileWriter::add_labels(const std::string& set, std::span<const std::int
     CALSWEEP_CHECK(label >= 0 && label < impl_->n_classes, "a label is out of range");
   }
   const hsize_t shape[] = {labels.size()};
-  hdf5::write_dataset(impl_->file.get(), "labels/" + set, H5T_NATIVE_INT32, shape, labels.data());
+  impl_->guarded([&] {
+    hdf5::write_dataset(impl_->file.get(), "labels/" + set, H5T_NATIVE_INT32, shape, labels.data());
+  });
 }
 
 void UnitFileWriter::add_trial(const TrialRecord& trial) {
+  impl_->guarded([&] { write_trial(trial); });
+}
+
+void UnitFileWriter::write_trial(const TrialRecord& trial) {
   const auto group = hdf5::check(H5Gcreate2(impl_->file.get(), ("trials/" + trial.id.str()).c_str(),
                                             H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
                                  "add trial " + trial.id.str());
@@ -286,9 +311,10 @@ void UnitFileWriter::add_trial(const TrialRecord& trial) {
 }
 
 std::string UnitFileWriter::seal() {
-  hdf5::check_status(H5Fflush(impl_->file.get(), H5F_SCOPE_GLOBAL),
-                     "flush " + impl_->partial.string());
-  impl_->file.close();
+  impl_->guarded([&] {
+    hdf5::check_status(H5Fflush(impl_->file.get(), H5F_SCOPE_GLOBAL), "flush a unit file");
+    impl_->file.close();
+  });
   UserBlock block{checksum_of(impl_->partial),
                   static_cast<std::int64_t>(fs::file_size(impl_->partial))};
   write_user_block(impl_->partial, block);

@@ -76,12 +76,15 @@ class UnitFileWriter {
   UnitFileWriter& operator=(const UnitFileWriter&) = delete;
 
   /// Labels of "test" or "validation", shared by all trials of the file; each in [0, n_classes).
+  /// Throws IoError, as all that writes.
   void add_labels(const std::string& set, std::span<const std::int32_t> labels);
   void add_trial(const TrialRecord& trial);
   /// Makes it complete and visible; returns the SHA-256 in its user block. Throws IoError.
   std::string seal();
 
  private:
+  void write_trial(const TrialRecord& trial);
+
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
