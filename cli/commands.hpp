@@ -43,7 +43,8 @@ struct SlurmOptions {
   fs::path spec;
   orchestrator::SlurmJob job;
   std::string launcher = "srun";
-  int slots = 0;
+  int slots = 0;                                                  ///< 0: as calsweep run
+  double time_margin_seconds = 0.0, agent_silence_seconds = 0.0;  ///< 0: as calsweep run
   std::string device = "auto";
   fs::path trainer;
   fs::path output;      ///< write the script there; empty: print it

@@ -104,6 +104,14 @@ void add_slurm(CLI::App& app, int& exit_code) {
   command->add_option("--device", options.device, "auto, cpu or cuda (default: auto)")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
   command->add_option("--trainer", options.trainer, "calsweep-trainer to start");
+  command
+      ->add_option("--time-margin", options.time_margin_seconds,
+                   "seconds before the time limit at which the sweep stops itself (default: 60)")
+      ->check(CLI::PositiveNumber);
+  command
+      ->add_option("--agent-silence", options.agent_silence_seconds,
+                   "seconds until a silent node counts as lost (default: 60)")
+      ->check(CLI::PositiveNumber);
   auto* output = command->add_option("--output", options.output,
                                      "write the script there instead of printing it");
   command->add_flag("--submit", options.submit, "hand the script to sbatch")->excludes(output);
@@ -151,6 +159,16 @@ void add_show(CLI::App& app, int& exit_code) {
   command->callback([&] { exit_code = show(options); });
 }
 
+void add_doctor(CLI::App& app, int& exit_code) {
+  static fs::path directory;
+  static bool json = false;
+  auto* command = app.add_subcommand(
+      "doctor", "Check launchers, file system, GPUs, trainer and data, and say what to do");
+  command->add_option("DIR", directory, "a run directory, or where one will be (default: here)");
+  command->add_flag("--json", json, "print JSON");
+  command->callback([&] { exit_code = doctor(directory, json); });
+}
+
 int parse_and_run(int argc, char** argv) {
   CLI::App app{"calsweep: declared grids of networks, trained anywhere, their calibration in SQL"};
   app.set_version_flag("--version", std::string(version()));
@@ -170,6 +188,7 @@ int parse_and_run(int argc, char** argv) {
   add_analyze(app, exit_code);
   add_query(app, exit_code);
   add_show(app, exit_code);
+  add_doctor(app, exit_code);
   app.add_subcommand("reference", "Print the reference of every spec key as Markdown")
       ->callback([&] { exit_code = reference(); });
   try {

@@ -106,6 +106,18 @@ int run(const RunCommandOptions& options) {
   return launch.leave(code);
 }
 
+namespace {
+
+// "job      12 is RUNNING", where a batch system runs it and can be asked.
+std::string job_line(const std::string& job) {
+  const auto state = orchestrator::job_state(job);
+  if (!state) return "";
+  return fmt::format("job      {} {}\n", job,
+                     state->empty() ? "is no longer known to Slurm" : "is " + *state);
+}
+
+}  // namespace
+
 int status(const fs::path& directory, bool json) {
   const RunDirectory run(directory);
   if (!run.holds_sweep()) {
@@ -118,7 +130,9 @@ int status(const fs::path& directory, bool json) {
     return kExitDone;
   }
   const auto now = std::chrono::system_clock::now().time_since_epoch();
-  fmt::print("{}", orchestrator::format_status(status, std::chrono::duration<double>(now).count()));
+  fmt::print("{}{}",
+             orchestrator::format_status(status, std::chrono::duration<double>(now).count()),
+             job_line(status.job));
   return kExitDone;
 }
 

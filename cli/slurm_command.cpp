@@ -35,6 +35,22 @@ std::vector<std::string> setup_lines(const std::vector<std::string>& given) {
   return lines;
 }
 
+// What calsweep run is told in the script, and only what differs from its defaults.
+std::vector<std::string> run_options_of(const SlurmOptions& options) {
+  std::vector<std::string> words;
+  const auto add = [&](bool given, const std::string& name, const std::string& value) {
+    if (given) words.insert(words.end(), {name, value});
+  };
+  add(options.slots > 0, "--slots", std::to_string(options.slots));
+  add(options.device != "auto", "--device", options.device);
+  add(!options.trainer.empty(), "--trainer", fs::absolute(options.trainer).string());
+  add(options.time_margin_seconds > 0.0, "--time-margin",
+      fmt::format("{:g}", options.time_margin_seconds));
+  add(options.agent_silence_seconds > 0.0, "--agent-silence",
+      fmt::format("{:g}", options.agent_silence_seconds));
+  return words;
+}
+
 SlurmJob job_from(const SlurmOptions& options, const Spec& spec) {
   SlurmJob job = options.job;
   job.sweep = spec.name;
@@ -45,16 +61,7 @@ SlurmJob job_from(const SlurmOptions& options, const Spec& spec) {
   if (const char* data = std::getenv("CALSWEEP_DATA")) job.data_root = fs::absolute(data).string();
   job.launcher = options.launcher == "mpirun" ? SlurmLauncher::Mpirun : SlurmLauncher::Srun;
   job.setup = setup_lines(options.job.setup);
-  if (options.slots > 0) {
-    job.run_options.insert(job.run_options.end(), {"--slots", std::to_string(options.slots)});
-  }
-  if (options.device != "auto") {
-    job.run_options.insert(job.run_options.end(), {"--device", options.device});
-  }
-  if (!options.trainer.empty()) {
-    job.run_options.insert(job.run_options.end(),
-                           {"--trainer", fs::absolute(options.trainer).string()});
-  }
+  job.run_options = run_options_of(options);
   orchestrator::check_job(job);
   return orchestrator::complete_job(std::move(job), spec.execution.threads);
 }

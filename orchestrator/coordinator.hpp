@@ -103,6 +103,7 @@ class Coordinator {
   std::string winding_up() const { return drain_ ? drain_->why : ""; }
   struct UnitCounts {
     std::int64_t total = 0, waiting = 0, ready = 0, running = 0, sealed = 0, set_aside = 0;
+    bool operator==(const UnitCounts&) const = default;
   };
   struct TrialCounts {
     std::int64_t total = 0, sealed = 0, running = 0, set_aside = 0, diverged = 0;
@@ -133,6 +134,8 @@ class Coordinator {
   /// Estimated work of this run that is done or given up, 0 to 1; running units count in part.
   double work_fraction() const;
   const std::string& host(AgentId agent) const;
+  /// Walks everything and names the first contradiction found, "" if there is none. For tests.
+  std::string contradiction() const;
 
  private:
   struct UnitEntry {

@@ -84,4 +84,36 @@ TimeLeft Coordinator::time_left() const {
   return orchestrator::time_left(cost_, work, longest, left, n_slots);
 }
 
+std::string Coordinator::contradiction() const {
+  UnitCounts found;
+  std::map<UnitIndex, SlotId> held;
+  for (const auto& [id, agent] : agents_) {
+    for (std::size_t s = 0; s < agent.slots.size(); ++s) {
+      const SlotId slot{id, static_cast<std::int32_t>(s)};
+      for (const UnitIndex unit : agent.slots[s].queue) {
+        if (!held.emplace(unit, slot).second) return "a unit waits on two slots";
+      }
+      if (!agent.alive && !agent.slots[s].queue.empty()) return "a lost agent holds a unit";
+      if (hungry_.contains(slot) && !agent.slots[s].usable) return "an unusable slot is hungry";
+    }
+  }
+  for (std::size_t i = 0; i < units_.size(); ++i) {
+    const UnitState& state = entries_[i].state;
+    const auto holder = held.find(UnitIndex{static_cast<std::int32_t>(i)});
+    const auto* assigned = std::get_if<Assigned>(&state);
+    if ((assigned != nullptr) != (holder != held.end())) return "slots and states disagree";
+    if (assigned != nullptr && assigned->slot != holder->second) return "a unit is elsewhere";
+    if (std::holds_alternative<Divided>(state)) continue;
+    ++found.total;
+    found.waiting += std::holds_alternative<Waiting>(state) ? 1 : 0;
+    found.ready += std::holds_alternative<Ready>(state) ? 1 : 0;
+    found.running += assigned != nullptr ? 1 : 0;
+    found.sealed += std::holds_alternative<Sealed>(state) ? 1 : 0;
+    found.set_aside += std::holds_alternative<SetAside>(state) ? 1 : 0;
+  }
+  if (found != unit_counts_) return "the counts are wrong";
+  if (static_cast<std::int64_t>(ready_.size()) != found.ready) return "the ready queue is wrong";
+  return "";
+}
+
 }  // namespace calsweep::orchestrator

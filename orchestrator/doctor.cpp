@@ -26,7 +26,8 @@ int count(const std::vector<FindingGroup>& groups, Verdict verdict) {
 std::string line(const Finding& finding) {
   std::string text =
       fmt::format("  {:<5} {:<16} {}\n", word(finding.verdict), finding.subject, finding.text);
-  if (!finding.advice.empty()) text += fmt::format("  {:<5} {:<16} -> {}\n", "", "", finding.advice);
+  if (!finding.advice.empty())
+    text += fmt::format("  {:<5} {:<16} -> {}\n", "", "", finding.advice);
   return text;
 }
 
@@ -53,11 +54,12 @@ std::string findings_json(const std::vector<FindingGroup>& groups) {
   nlohmann::json array = nlohmann::json::array();
   for (const auto& group : groups) {
     for (const auto& finding : group.findings) {
-      array.push_back({{"group", group.name},
-                       {"verdict", finding.verdict == Verdict::Failure ? "fail" : word(finding.verdict)},
-                       {"subject", finding.subject},
-                       {"text", finding.text},
-                       {"advice", finding.advice}});
+      array.push_back(
+          {{"group", group.name},
+           {"verdict", finding.verdict == Verdict::Failure ? "fail" : word(finding.verdict)},
+           {"subject", finding.subject},
+           {"text", finding.text},
+           {"advice", finding.advice}});
     }
   }
   return nlohmann::json{{"version", 1}, {"findings", array}}.dump(

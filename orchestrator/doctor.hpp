@@ -27,7 +27,7 @@ struct FindingGroup {
 
 /// mpirun, srun, Slurm's controller, the end of this job.
 std::vector<Finding> examine_launch(const Environment& environment);
-/// The file system that holds `directory` (or will hold it): locks, renames, flushes, HDF5, SQLite,
+/// The file system of `directory`, which exists: locks, renames, flushes, HDF5, SQLite,
 /// space. Makes and removes a folder there.
 std::vector<Finding> examine_storage(const std::filesystem::path& directory);
 /// GPUs and who uses them, left-over trainers, cores, memory.

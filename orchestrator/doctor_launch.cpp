@@ -16,10 +16,12 @@ namespace calsweep::orchestrator {
 namespace {
 
 // A launcher that is started inside another one's task fails for reasons of its own.
-const std::vector<std::string> kLauncherVariables = {"OMPI_COMM", "OMPI_UNIVERSE", "OMPI_MCA_ess",
-                                                     "OMPI_MCA_orte", "PMIX_", "PMI_"};
+const std::vector<std::string> kLauncherVariables = {
+    "OMPI_COMM", "OMPI_UNIVERSE", "OMPI_MCA_ess", "OMPI_MCA_orte", "PMIX_", "PMI_"};
 
-std::string first_line_of(const std::string& text) { return trimmed(text.substr(0, text.find('\n'))); }
+std::string first_line_of(const std::string& text) {
+  return trimmed(text.substr(0, text.find('\n')));
+}
 
 // "4.1.4" of "mpirun (Open MPI) 4.1.4" or "Open MPI v4.1.4, package: …".
 std::string version_in(const std::string& text) {
@@ -47,11 +49,11 @@ std::optional<Finding> examine_root(const Environment& environment) {
 
 Finding try_mpirun(const std::string& version) {
   const double before = steady_seconds();
-  const auto two = run_helper({"mpirun", "--oversubscribe", "-n", "2", "true"},
-                              {.timeout_seconds = 30.0,
-                               .set = {{"OMPI_ALLOW_RUN_AS_ROOT", "1"},
-                                       {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"}},
-                               .unset_prefixes = kLauncherVariables});
+  const auto two =
+      run_helper({"mpirun", "--oversubscribe", "-n", "2", "true"},
+                 {.timeout_seconds = 30.0,
+                  .set = {{"OMPI_ALLOW_RUN_AS_ROOT", "1"}, {"OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"}},
+                  .unset_prefixes = kLauncherVariables});
   if (two.succeeded()) {
     return {Verdict::Ok, "mpirun",
             fmt::format("Open MPI {}; two ranks start and end in {:.1f} s", version,
@@ -94,15 +96,17 @@ std::vector<Finding> examine_slurm() {
   const auto ping = run_helper({"scontrol", "ping"});
   const bool up = ping.output.find("UP") != std::string::npos;
   findings.push_back(up ? Finding{Verdict::Ok, "Slurm", "the controller answers", ""}
-                        : Finding{Verdict::Warning, "Slurm", "installed, but its controller does not answer",
+                        : Finding{Verdict::Warning, "Slurm",
+                                  "installed, but its controller does not answer",
                                   "run `scontrol ping`; without Slurm use calsweep run or mpirun"});
   if (!up) return findings;
   const auto types = run_helper({"srun", "--mpi=list"});
   const bool pmix = (types.output + types.errors).find("pmix") != std::string::npos;
   findings.push_back(
-      pmix ? Finding{Verdict::Ok, "srun", "has PMIx: `srun --mpi=pmix` connects the tasks", ""}
-           : Finding{Verdict::Warning, "srun", "has no PMIx, so its tasks would not find each other",
-                     "use `calsweep slurm --launcher mpirun`, or mpirun inside the job"});
+      pmix
+          ? Finding{Verdict::Ok, "srun", "has PMIx: `srun --mpi=pmix` connects the tasks", ""}
+          : Finding{Verdict::Warning, "srun", "has no PMIx, so its tasks would not find each other",
+                    "use `calsweep slurm --launcher mpirun`, or mpirun inside the job"});
   const auto config = run_helper({"scontrol", "show", "config"});
   const bool tree = config.output.find("SLURM_VERSION           = 22.05") != std::string::npos &&
                     config.output.find("PMIxCollFence           = ring") == std::string::npos;
@@ -110,7 +114,8 @@ std::vector<Finding> examine_slurm() {
     findings.push_back(
         {Verdict::Warning, "PMIx fence",
          "Slurm 22.05's default one lets a start on several nodes crash now and then",
-         "ask for PMIxCollFence=ring in mpi.conf; scripts of `calsweep slurm` try such a start again"});
+         "ask for PMIxCollFence=ring in mpi.conf; scripts of `calsweep slurm` try such a start "
+         "again"});
   }
   return findings;
 }

@@ -29,11 +29,10 @@ struct FileSystemKind {
   const char* name;
 };
 constexpr FileSystemKind kKinds[] = {
-    {0xEF53, "ext4"},       {0x58465342, "xfs"},        {0x9123683E, "btrfs"},
-    {0x01021994, "tmpfs"},  {0x6969, "nfs"},            {0x0BD00BD0, "lustre"},
-    {0x47504653, "gpfs"},   {0x19830326, "beegfs"},     {0x794C7630, "overlay"},
-    {0xFF534D42, "cifs"},   {0xFE534D42, "smb"},        {0x65735546, "fuse"},
-    {0x2FC12FC1, "zfs"},    {0x00C36400, "ceph"},       {0x5346414F, "afs"}};
+    {0xEF53, "ext4"},        {0x58465342, "xfs"},    {0x9123683E, "btrfs"}, {0x01021994, "tmpfs"},
+    {0x6969, "nfs"},         {0x0BD00BD0, "lustre"}, {0x47504653, "gpfs"},  {0x19830326, "beegfs"},
+    {0x794C7630, "overlay"}, {0xFF534D42, "cifs"},   {0xFE534D42, "smb"},   {0x65735546, "fuse"},
+    {0x2FC12FC1, "zfs"},     {0x00C36400, "ceph"},   {0x5346414F, "afs"}};
 
 std::string kind_of(const fs::path& folder) {
   struct statfs info {};
@@ -122,13 +121,15 @@ Finding examine_rename(const fs::path& folder) {
 Finding examine_flush(const fs::path& folder) {
   const double before = steady_seconds();
   constexpr int kTimes = 5;
-  for (int i = 0; i < kTimes; ++i) write_file_atomically(folder / "flushed", std::string(4096, 'x'));
+  for (int i = 0; i < kTimes; ++i)
+    write_file_atomically(folder / "flushed", std::string(4096, 'x'));
   const double each = (steady_seconds() - before) / kTimes;
   if (each < 0.5) {
-    return {Verdict::Ok, "flush", fmt::format("a small file is safe on disk after {:.0f} ms", 1e3 * each),
-            ""};
+    return {Verdict::Ok, "flush",
+            fmt::format("a small file is safe on disk after {:.0f} ms", 1e3 * each), ""};
   }
-  return {Verdict::Warning, "flush", fmt::format("a small file takes {:.1f} s to reach the disk", each),
+  return {Verdict::Warning, "flush",
+          fmt::format("a small file takes {:.1f} s to reach the disk", each),
           "give units more work (execution.unit_seconds), or use a faster file system"};
 }
 
@@ -138,7 +139,8 @@ Finding examine_clock(const fs::path& folder) {
   struct stat info {};
   ::stat(file.c_str(), &info);
   const double off = static_cast<double>(info.st_mtim.tv_sec) - unix_seconds();
-  if (std::abs(off) < 5.0) return {Verdict::Ok, "clock", "the file server's agrees with this host's", ""};
+  if (std::abs(off) < 5.0)
+    return {Verdict::Ok, "clock", "the file server's agrees with this host's", ""};
   return {Verdict::Warning, "clock",
           fmt::format("the file server's is {:.0f} s {} this host's", std::abs(off),
                       off > 0.0 ? "ahead of" : "behind"),
@@ -146,7 +148,7 @@ Finding examine_clock(const fs::path& folder) {
 }
 
 Finding examine_unit_file(const fs::path& folder) {
-  const UnitId id = UnitId::parse(std::string(32, 'd'));
+  const UnitId id = UnitId::of("doctor");
   const auto file = folder / (id.str() + ".h5");
   UnitFileHeader header;
   header.unit = id;
@@ -167,8 +169,9 @@ Finding examine_unit_file(const fs::path& folder) {
 Finding examine_database(const fs::path& folder) {
   const auto file = folder / "ledger.db";
   SQLite::Database database(file.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
-  database.exec("PRAGMA synchronous = FULL; CREATE TABLE t (x INTEGER); "
-                "BEGIN; INSERT INTO t VALUES (7); COMMIT");
+  database.exec(
+      "PRAGMA synchronous = FULL; CREATE TABLE t (x INTEGER); "
+      "BEGIN; INSERT INTO t VALUES (7); COMMIT");
   SQLite::Database again(file.string(), SQLite::OPEN_READONLY);
   if (again.execAndGet("SELECT x FROM t").getInt() == 7) {
     return {Verdict::Ok, "SQLite", "a database is written and read back", ""};
@@ -196,8 +199,10 @@ Finding examine_space(const fs::path& folder) {
                   quota_hint(kind_of(folder), folder));
   const bool short_of_files = counts_files && info.f_favail < 10'000;
   if (free > kGibibyte && !short_of_files) return {Verdict::Ok, "free space", text, ""};
-  return {free > 0.05 * kGibibyte ? Verdict::Warning : Verdict::Failure, "free space", "only " + text,
-          "make room, or choose another directory (--dir); `calsweep plan SPEC` says what a sweep needs"};
+  return {free > 0.05 * kGibibyte ? Verdict::Warning : Verdict::Failure, "free space",
+          "only " + text,
+          "make room, or choose another directory (--dir); `calsweep plan SPEC` says what a sweep "
+          "needs"};
 }
 
 Finding examined(const std::string& subject, const std::function<Finding()>& check) {
@@ -208,34 +213,25 @@ Finding examined(const std::string& subject, const std::function<Finding()>& che
   }
 }
 
-fs::path existing_part(fs::path folder) {
-  folder = fs::absolute(folder).lexically_normal();
-  std::error_code ignored;
-  while (!fs::is_directory(folder, ignored) && folder.has_relative_path()) folder = folder.parent_path();
-  return folder;
-}
-
 }  // namespace
 
 std::vector<Finding> examine_storage(const fs::path& directory) {
-  const fs::path parent = existing_part(directory);
-  std::string pattern = (parent / ".calsweep-doctor-XXXXXX").string();
+  std::string pattern = (directory / ".calsweep-doctor-XXXXXX").string();
   if (::mkdtemp(pattern.data()) == nullptr) {
     return {{Verdict::Failure, "directory",
-             fmt::format("nothing can be made in {}: {}", parent.string(), std::strerror(errno)),
+             fmt::format("nothing can be made in {}: {}", directory.string(), std::strerror(errno)),
              "choose a directory you may write to (--dir)"}};
   }
   const fs::path folder = pattern;
-  std::vector<Finding> findings = {
-      examine_kind(folder),
-      examined("file locks", [&] { return examine_locks(folder); }),
-      examined("creation", [&] { return examine_creation(folder); }),
-      examined("rename", [&] { return examine_rename(folder); }),
-      examined("flush", [&] { return examine_flush(folder); }),
-      examined("clock", [&] { return examine_clock(folder); }),
-      examined("HDF5", [&] { return examine_unit_file(folder); }),
-      examined("SQLite", [&] { return examine_database(folder); }),
-      examine_space(folder)};
+  std::vector<Finding> findings = {examine_kind(folder),
+                                   examined("file locks", [&] { return examine_locks(folder); }),
+                                   examined("creation", [&] { return examine_creation(folder); }),
+                                   examined("rename", [&] { return examine_rename(folder); }),
+                                   examined("flush", [&] { return examine_flush(folder); }),
+                                   examined("clock", [&] { return examine_clock(folder); }),
+                                   examined("HDF5", [&] { return examine_unit_file(folder); }),
+                                   examined("SQLite", [&] { return examine_database(folder); }),
+                                   examine_space(folder)};
   std::error_code ignored;
   fs::remove_all(folder, ignored);
   return findings;

@@ -181,10 +181,11 @@ constexpr const char* kRequeue =
     say "incomplete, and no scontrol here to requeue the job: submit the script again to continue"
     return
   fi
-  local state
-  state=$(timeout 20 squeue -h -j "$SLURM_JOB_ID" -o %T 2>/dev/null)
-  if [[ -n $state && $state != RUNNING ]]; then
-    say "incomplete; Slurm itself ends this job ($state): submit the script again unless it is requeued"
+  # A job that somebody cancelled, or that Slurm requeues itself, is left alone.
+  local state reason
+  read -r state reason < <(timeout 20 squeue -h -j "$SLURM_JOB_ID" -o '%T %r' 2>/dev/null)
+  if [[ -n $state && $state != RUNNING && $reason != TimeLimit ]]; then
+    say "incomplete; Slurm itself ends this job: if it does not come back, submit the script again"
   elif timeout 60 scontrol requeue "$job"; then
     say "incomplete: the job goes back to the queue and continues from there"
   else

@@ -48,8 +48,8 @@ class TrainerSeat {
     bool said_hello = false;
     bool has_command = false;  ///< the front of queue_ was sent
     bool asked_to_stop = false;
-    std::int64_t oom_kills_before;  ///< of the host, when it started
     double last_heard_at;
+    std::int64_t oom_kills_before;  ///< of the host, when it started
     double last_progress_told_at = -1e9;
   };
 
