@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <string>
 
+#include "orchestrator/slurm_job.hpp"
+
 namespace calsweep::cli {
 
 namespace fs = std::filesystem;
@@ -31,10 +33,29 @@ struct RunCommandOptions {
   double agent_silence_seconds = 60.0;
   bool take_over = false;
   bool accept_new_data = false;
+  fs::path exit_code_file;  ///< rank 0 leaves its exit code there; empty: nowhere
 };
 int run(const RunCommandOptions& options);
 
 int status(const fs::path& directory, bool json);
+
+struct SlurmOptions {
+  fs::path spec;
+  orchestrator::SlurmJob job;
+  std::string launcher = "srun";
+  int slots = 0;                                                  ///< 0: as calsweep run
+  double time_margin_seconds = 0.0, agent_silence_seconds = 0.0;  ///< 0: as calsweep run
+  std::string device = "auto";
+  fs::path trainer;
+  fs::path output;      ///< write the script there; empty: print it
+  bool submit = false;  ///< write it into the run directory and hand it to sbatch
+};
+/// Prints, writes or submits a batch script.
+int slurm(const SlurmOptions& options);
+
+/// Checks this machine, its launchers and, if given, the file system of `directory`. Returns
+/// kExitFailures if something is broken.
+int doctor(const fs::path& directory, bool json);
 
 /// Under a launcher, the ranks share the work and rank 0 writes results.db.
 int analyze(const fs::path& directory, bool rebuild);

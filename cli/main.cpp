@@ -55,7 +55,67 @@ void add_run(CLI::App& app, int& exit_code) {
                     "take over a run directory whose coordinator on another host is gone");
   command->add_flag("--accept-new-data", options.accept_new_data,
                     "go on although a data set changed since the sweep started");
+  command->add_option("--exit-code-file", options.exit_code_file,
+                      "where the first rank leaves its exit code, for batch scripts");
   command->callback([&] { exit_code = run(options); });
+}
+
+void add_slurm_resources(CLI::App& command, orchestrator::SlurmJob& job) {
+  command.add_option("--nodes", job.nodes, "nodes, one agent on each (default: 1)");
+  command.add_option("--gpus-per-node", job.gpus_per_node, "GPUs per node: 4, or a100:4");
+  command.add_option("--cpus-per-task", job.cpus_per_task,
+                     "cores per node (default: two per GPU, or whole nodes without GPUs)");
+  command.add_option("--time", job.time,
+                     "time limit of one start in Slurm's notation, e.g. 4:00:00");
+  command.add_option("--partition", job.partition, "partition to queue in");
+  command.add_option("--account", job.account, "account to charge");
+  command.add_option("--qos", job.qos, "quality of service");
+  command.add_option("--mem", job.memory, "memory per node, e.g. 64G; 0: all of it");
+  command.add_option("--job-name", job.job_name,
+                     "name of the job (default: from sweep and run directory)");
+  command.add_option("--array", job.array, "so many jobs that serve the sweep one after the other");
+  command.add_option("--signal-before", job.signal_before,
+                     "seconds from Slurm's warning to the end (default: 120)");
+  command.add_flag("--survive-node-loss", job.survive_node_loss,
+                   "go on with the other nodes when one is lost");
+  command
+      .add_option("--sbatch-option", job.sbatch_options,
+                  "any other option of sbatch, e.g. --sbatch-option=--constraint=a100; may be "
+                  "repeated")
+      ->allow_extra_args(false);
+  command
+      .add_option("--setup", job.setup,
+                  "a line for the script, e.g. \"module load openmpi\", or a file to source; may "
+                  "be repeated")
+      ->allow_extra_args(false);
+}
+
+void add_slurm(CLI::App& app, int& exit_code) {
+  static SlurmOptions options;
+  auto* command = app.add_subcommand(
+      "slurm", "Write or submit a batch script that runs a sweep on Slurm to its end");
+  command->add_option("SPEC", options.spec, "the sweep's TOML file")->required();
+  command->add_option("--dir", options.job.directory, "run directory (default: runs/<name>)");
+  add_slurm_resources(*command, options.job);
+  command->add_option("--launcher", options.launcher, "srun or mpirun (default: srun)")
+      ->check(CLI::IsMember({"srun", "mpirun"}));
+  command->add_option("--slots", options.slots, "trainers per node (default: as calsweep run)")
+      ->check(CLI::Range(1, 4096));
+  command->add_option("--device", options.device, "auto, cpu or cuda (default: auto)")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
+  command->add_option("--trainer", options.trainer, "calsweep-trainer to start");
+  command
+      ->add_option("--time-margin", options.time_margin_seconds,
+                   "seconds before the time limit at which the sweep stops itself (default: 60)")
+      ->check(CLI::PositiveNumber);
+  command
+      ->add_option("--agent-silence", options.agent_silence_seconds,
+                   "seconds until a silent node counts as lost (default: 60)")
+      ->check(CLI::PositiveNumber);
+  auto* output = command->add_option("--output", options.output,
+                                     "write the script there instead of printing it");
+  command->add_flag("--submit", options.submit, "hand the script to sbatch")->excludes(output);
+  command->callback([&] { exit_code = slurm(options); });
 }
 
 void add_status(CLI::App& app, int& exit_code) {
@@ -99,6 +159,16 @@ void add_show(CLI::App& app, int& exit_code) {
   command->callback([&] { exit_code = show(options); });
 }
 
+void add_doctor(CLI::App& app, int& exit_code) {
+  static fs::path directory;
+  static bool json = false;
+  auto* command = app.add_subcommand(
+      "doctor", "Check launchers, file system, GPUs, trainer and data, and say what to do");
+  command->add_option("DIR", directory, "a run directory, or where one will be (default: here)");
+  command->add_flag("--json", json, "print JSON");
+  command->callback([&] { exit_code = doctor(directory, json); });
+}
+
 int parse_and_run(int argc, char** argv) {
   CLI::App app{"calsweep: declared grids of networks, trained anywhere, their calibration in SQL"};
   app.set_version_flag("--version", std::string(version()));
@@ -113,10 +183,12 @@ int parse_and_run(int argc, char** argv) {
   int exit_code = kExitDone;
   add_plan(app, exit_code);
   add_run(app, exit_code);
+  add_slurm(app, exit_code);
   add_status(app, exit_code);
   add_analyze(app, exit_code);
   add_query(app, exit_code);
   add_show(app, exit_code);
+  add_doctor(app, exit_code);
   app.add_subcommand("reference", "Print the reference of every spec key as Markdown")
       ->callback([&] { exit_code = reference(); });
   try {

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <functional>
 
 #include "cli/commands.hpp"
 #include "cli/run_preparation.hpp"
@@ -68,6 +69,23 @@ int coordinate(const RunCommandOptions& options, orchestrator::RunOptions run_op
   return code;
 }
 
+// Launchers have exit codes of their own; a batch script reads rank 0's from a file.
+int leaving_code(const fs::path& file, const std::function<int()>& body) {
+  const auto leave = [&](int code) {
+    if (!file.empty()) write_file_atomically(file, std::to_string(code) + "\n");
+    return code;
+  };
+  try {
+    return leave(body());
+  } catch (const UsageError&) {
+    leave(kExitUsage);
+    throw;
+  } catch (const std::exception&) {
+    leave(kExitInternal);
+    throw;
+  }
+}
+
 }  // namespace
 
 int run(const RunCommandOptions& options) {
@@ -81,10 +99,24 @@ int run(const RunCommandOptions& options) {
   run_options.device = options.device;
   run_options.take_over = options.take_over;
   run_options.trainer = fs::absolute(options.trainer.empty() ? default_trainer() : options.trainer);
-  const int code = orchestrator::with_agents(
-      launch, run_options, [&] { return coordinate(options, run_options, launch); });
+  const int code = orchestrator::with_agents(launch, run_options, [&] {
+    return leaving_code(options.exit_code_file,
+                        [&] { return coordinate(options, run_options, launch); });
+  });
   return launch.leave(code);
 }
+
+namespace {
+
+// "job      12 is RUNNING", where a batch system runs it and can be asked.
+std::string job_line(const std::string& job) {
+  const auto state = orchestrator::job_state(job);
+  if (!state) return "";
+  return fmt::format("job      {} {}\n", job,
+                     state->empty() ? "is no longer known to Slurm" : "is " + *state);
+}
+
+}  // namespace
 
 int status(const fs::path& directory, bool json) {
   const RunDirectory run(directory);
@@ -98,7 +130,9 @@ int status(const fs::path& directory, bool json) {
     return kExitDone;
   }
   const auto now = std::chrono::system_clock::now().time_since_epoch();
-  fmt::print("{}", orchestrator::format_status(status, std::chrono::duration<double>(now).count()));
+  fmt::print("{}{}",
+             orchestrator::format_status(status, std::chrono::duration<double>(now).count()),
+             job_line(status.job));
   return kExitDone;
 }
 

@@ -19,6 +19,14 @@ void keep_earlier_spec(const RunDirectory& directory) {
   }
 }
 
+// `calsweep slurm` makes its folder before the first run.
+bool holds_at_most_slurm(const RunDirectory& directory) {
+  for (const auto& entry : fs::directory_iterator(directory.root())) {
+    if (entry.path() != directory.slurm()) return false;
+  }
+  return true;
+}
+
 void refuse_changed_data(const RunDirectory& directory, const DataInventory& data) {
   const auto before = DataInventory::from_json(read_file(directory.data()));
   for (const auto& [name, set] : data.sets) {
@@ -61,7 +69,7 @@ void check_run_directory(const RunDirectory& directory, const Spec& spec) {
     }
     return;
   }
-  const bool fresh = fs::is_empty(root, error) || fs::exists(directory.lock());
+  const bool fresh = holds_at_most_slurm(directory) || fs::exists(directory.lock());
   if (!fresh) {
     throw UsageError(
         fmt::format("{} is not empty and holds no sweep: choose another directory with "

@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "orchestrator/utc_time.hpp"
+#include "orchestrator/walltime.hpp"
 #include "sweeps/errors.hpp"
 #include "sweeps/log.hpp"
 
@@ -23,6 +24,7 @@ namespace calsweep::orchestrator {
 namespace {
 
 constexpr int kLockVersion = 1;
+constexpr double kBeatSeconds = 5.0;
 constexpr std::size_t kContentBytes = 512;  // fixed, so that a heartbeat never changes the length
 
 struct Holder {
@@ -77,6 +79,31 @@ std::string describe(const Holder& holder) {
                      unix_seconds() - holder.heartbeat);
 }
 
+[[noreturn]] void refuse_living(const std::filesystem::path& file, const Holder& holder) {
+  throw UsageError(fmt::format("the run directory {} is in use by {}: wait for it, or stop it",
+                               file.parent_path().string(), describe(holder)));
+}
+
+// A job that Slurm has given up may live on where the network is cut: while its heartbeat moves, it
+// still writes here. One that is old by the clock needs no watching.
+bool stands_still(const std::filesystem::path& file, int fd, const Holder& holder,
+                  double watch_seconds) {
+  if (unix_seconds() - holder.heartbeat > 3.0 * kBeatSeconds) return true;
+  log::info(fmt::format("{} was held by {}; watching for {:.0f} s whether it still moves",
+                        file.string(), describe(holder), watch_seconds));
+  const double deadline = steady_seconds() + watch_seconds;
+  while (steady_seconds() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    if (read_holder(fd).heartbeat != holder.heartbeat) return false;
+  }
+  return true;
+}
+
+bool job_is_over(const Holder& holder) {
+  const auto state = job_state(holder.job);
+  return state && !may_have_processes(*state);
+}
+
 enum class TryLock { Got, Held, Unsupported };
 
 TryLock try_lock(int fd) {
@@ -122,7 +149,10 @@ RunLock::~RunLock() {
 }
 
 void RunLock::acquire(const LockOptions& options) {
-  const double deadline = steady_seconds() + options.wait_seconds;
+  // An earlier start of this very job is about to be killed by Slurm, however long that takes.
+  const bool ours = !job_id().empty() && read_holder(fd_).job == job_id();
+  const double wait_seconds = ours ? options.wait_for_own_job_seconds : options.wait_seconds;
+  const double deadline = steady_seconds() + wait_seconds;
   bool told = false;
   while (true) {
     const TryLock result = try_lock(fd_);
@@ -141,7 +171,7 @@ void RunLock::acquire(const LockOptions& options) {
     }
     if (!told) {
       log::info(fmt::format("{} is held by {}; waiting up to {:.0f} s for it to go away",
-                            file_.string(), describe(read_holder(fd_)), options.wait_seconds));
+                            file_.string(), describe(read_holder(fd_)), wait_seconds));
       told = true;
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
@@ -160,9 +190,15 @@ void RunLock::judge_previous_holder(const LockOptions& options, bool locked) {
                     holder.pid, holder.since));
     return;
   }
-  if (same_job) {
-    log::info(fmt::format("job {} was restarted; the lock of its earlier start on {} is taken over",
-                          holder.job, holder.host));
+  if (same_job || job_is_over(holder)) {
+    if (!stands_still(file_, fd_, holder, options.watch_seconds)) refuse_living(file_, holder);
+    log::info(same_job
+                  ? fmt::format("job {} was restarted; the lock of its earlier start on {} is "
+                                "taken over",
+                                holder.job, holder.host)
+                  : fmt::format("the lock was held by {}; Slurm says that this job has ended, so "
+                                "it is taken over",
+                                describe(holder)));
     return;
   }
   const double silence = unix_seconds() - holder.heartbeat;
@@ -176,8 +212,7 @@ void RunLock::judge_previous_holder(const LockOptions& options, bool locked) {
         "run the same command with --take-over",
         file_.parent_path().string(), describe(holder)));
   }
-  throw UsageError(fmt::format("the run directory {} is in use by {}: wait for it, or stop it",
-                               file_.parent_path().string(), describe(holder)));
+  refuse_living(file_, holder);
 }
 
 void RunLock::write_content(bool held) {
@@ -200,7 +235,7 @@ void RunLock::write_content(bool held) {
 }
 
 void RunLock::beat() {
-  if (steady_seconds() - last_beat_ < 5.0) return;
+  if (steady_seconds() - last_beat_ < kBeatSeconds) return;
   try {
     write_content(true);
   } catch (const IoError& error) {

@@ -2,7 +2,8 @@
 //
 // An operating-system lock on the file (it vanishes with its process) decides; the content, JSON
 // with host, pid, process start time, job id and heartbeat, says who holds it, and decides where
-// locks do not reach from host to host. Format version 1, written by this file only.
+// locks do not reach from host to host. The lock of a job that has ended, by Slurm's account, is
+// taken over once its heartbeat stands still. Format version 1, written by this file only.
 #pragma once
 
 #include <filesystem>
@@ -11,9 +12,11 @@
 namespace calsweep::orchestrator {
 
 struct LockOptions {
-  bool take_over = false;        ///< take a lock whose holder on another host has gone silent
-  double wait_seconds = 10.0;    ///< ranks of a killed mpirun live on for up to 3 s
-  double silent_seconds = 60.0;  ///< a heartbeat older than this is old
+  bool take_over = false;      ///< take a lock whose holder on another host has gone silent
+  double wait_seconds = 10.0;  ///< ranks of a killed mpirun live on for up to 3 s
+  double wait_for_own_job_seconds = 180.0;  ///< an earlier start of this job, on a lost node
+  double silent_seconds = 60.0;             ///< a heartbeat older than this is old
+  double watch_seconds = 11.0;  ///< two heartbeats: to see that a job that is over stands still
 };
 
 class RunLock {

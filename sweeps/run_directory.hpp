@@ -3,7 +3,7 @@
 //   runs/<name>/  sweep.toml  sweep.toml.1 …  data.json  ledger.db  status.json  lock.json
 //                 units/<unit-id>.h5  stages/<stage-id>.pt  checkpoints/<stack-id>.pt
 //                 logs/<unit-id>.log
-//                 quarantine/  results.db
+//                 quarantine/  results.db  slurm/<job>.out
 #pragma once
 
 #include <filesystem>
@@ -39,6 +39,7 @@ class RunDirectory {
   fs::path logs() const { return root_ / "logs"; }
   fs::path log(const UnitId& id) const { return logs() / (id.str() + ".log"); }
   fs::path quarantine() const { return root_ / "quarantine"; }
+  fs::path slurm() const { return root_ / "slurm"; }
 
   /// True if it holds what `run` stored: sweep.toml and data.json.
   bool holds_sweep() const;

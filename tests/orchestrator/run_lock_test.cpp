@@ -13,6 +13,7 @@
 #include "orchestrator/utc_time.hpp"
 #include "sweeps/errors.hpp"
 #include "sweeps/log.hpp"
+#include "tests/support/played_programs.hpp"
 #include "tests/support/temporary_directory.hpp"
 
 namespace calsweep::orchestrator {
@@ -23,6 +24,8 @@ class RunLockTest : public ::testing::Test {
   RunLockTest() {
     log::set_up("test", log::Level::Off);
     impatient.wait_seconds = 0.1;
+    impatient.wait_for_own_job_seconds = 0.1;
+    impatient.watch_seconds = 0.3;
     ::unsetenv("SLURM_JOB_ID");
   }
 
@@ -118,6 +121,38 @@ TEST_F(RunLockTest, restarted_job_takes_over_from_its_earlier_node) {
   ::setenv("SLURM_JOB_ID", "42", 1);
   EXPECT_EQ(refusal(impatient), "");
   ::unsetenv("SLURM_JOB_ID");
+}
+
+TEST_F(RunLockTest, ended_job_on_another_host_is_taken_over_without_being_told) {
+  const calsweep::testing::PlayedPrograms programs;
+  programs.add("squeue", "echo NODE_FAIL");
+  pretend_held("elsewhere", "41", unix_seconds() - 3.0);
+  EXPECT_EQ(refusal(impatient), "");
+  pretend_held("elsewhere", "41", unix_seconds() - 1000.0);
+  EXPECT_EQ(refusal(impatient), "");
+}
+
+TEST_F(RunLockTest, job_that_still_runs_or_is_not_known_is_not_taken_over) {
+  const calsweep::testing::PlayedPrograms programs;
+  for (const char* answer : {"echo RUNNING", "echo COMPLETING", "exit 1"}) {
+    programs.add("squeue", answer);
+    pretend_held("elsewhere", "41", unix_seconds() - 1000.0);
+    EXPECT_NE(refusal(impatient).find("--take-over"), std::string::npos) << answer;
+  }
+}
+
+TEST_F(RunLockTest, ended_job_whose_heartbeat_moves_is_not_taken_over) {
+  const calsweep::testing::PlayedPrograms programs;
+  programs.add("squeue", "echo NODE_FAIL");
+  pretend_held("elsewhere", "41", unix_seconds() - 3.0);
+  std::thread cut_off_node([this] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(150));
+    pretend_held("elsewhere", "41", unix_seconds());
+  });
+  LockOptions watchful = impatient;
+  watchful.watch_seconds = 10.0;
+  EXPECT_NE(refusal(watchful).find("in use"), std::string::npos);
+  cut_off_node.join();
 }
 
 TEST_F(RunLockTest, reused_pid_does_not_count_as_alive) {

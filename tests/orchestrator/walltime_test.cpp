@@ -2,45 +2,19 @@
 #include "orchestrator/walltime.hpp"
 
 #include <gtest/gtest.h>
-#include <sys/stat.h>
 
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
+#include <ctime>
 
 #include "orchestrator/helper_program.hpp"
 #include "orchestrator/utc_time.hpp"
 #include "sweeps/errors.hpp"
+#include "tests/support/played_programs.hpp"
 
 namespace calsweep::orchestrator {
 namespace {
 
-namespace fs = std::filesystem;
-
-// A folder of programs before everything else in PATH.
-class PlayedPrograms {
- public:
-  PlayedPrograms() {
-    std::string pattern = (fs::temp_directory_path() / "calsweep-programs-XXXXXX").string();
-    folder_ = ::mkdtemp(pattern.data());
-    old_path_ = std::getenv("PATH");
-    ::setenv("PATH", (folder_.string() + ":" + old_path_).c_str(), 1);
-  }
-  ~PlayedPrograms() {
-    ::setenv("PATH", old_path_.c_str(), 1);
-    fs::remove_all(folder_);
-  }
-  PlayedPrograms(const PlayedPrograms&) = delete;
-  PlayedPrograms& operator=(const PlayedPrograms&) = delete;
-  void add(const std::string& name, const std::string& script) const {
-    std::ofstream(folder_ / name) << "#!/bin/sh\n" << script << "\n";
-    ::chmod((folder_ / name).c_str(), 0755);
-  }
-
- private:
-  fs::path folder_;
-  std::string old_path_;
-};
+using calsweep::testing::PlayedPrograms;
 
 TEST(ParseDurationTest, reads_every_notation_of_slurm) {
   EXPECT_EQ(parse_duration("90"), 5400.0);
