@@ -26,7 +26,9 @@ struct RunCommandOptions {
   fs::path directory;  ///< empty: runs/<name>
   fs::path trainer;    ///< empty: calsweep-trainer beside this program
   std::string device = "auto";
-  int slots = 0;  ///< per agent; 0: one per GPU, else this host's cores
+  std::string bind = "auto";  ///< auto | none | cores | numa
+  int slots = 0;              ///< per agent; 0: slots_per_gpu per GPU, else this host's cores
+  int slots_per_gpu = 1;
   std::string stop_signal = "USR1";
   std::string time;                   ///< Slurm's notations; empty: ask the batch system
   double time_margin_seconds = 60.0;  ///< stop so long before the end

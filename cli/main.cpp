@@ -28,10 +28,18 @@ void add_run(CLI::App& app, int& exit_code) {
       "Run or continue a sweep; under mpirun or srun every rank but the first serves trainers");
   command->add_option("SPEC", options.spec, "the sweep's TOML file")->required();
   command->add_option("--dir", options.directory, "run directory (default: runs/<name>)");
+  auto* slots = command->add_option(
+      "--slots", options.slots, "trainers per rank (default: one per GPU, else this host's cores)");
+  slots->check(CLI::Range(1, 4096));
   command
-      ->add_option("--slots", options.slots,
-                   "trainers per rank (default: one per GPU, else this host's cores)")
-      ->check(CLI::Range(1, 4096));
+      ->add_option("--slots-per-gpu", options.slots_per_gpu,
+                   "trainers that share one GPU (default: 1)")
+      ->check(CLI::Range(1, 64))
+      ->excludes(slots);
+  command
+      ->add_option("--bind", options.bind,
+                   "trainers to CPUs: auto, none, cores or numa (default: auto)")
+      ->check(CLI::IsMember({"auto", "none", "cores", "numa"}));
   command->add_option("--device", options.device, "auto, cpu or cuda (default: auto)")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
   command->add_option("--stop-signal", options.stop_signal,

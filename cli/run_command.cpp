@@ -96,6 +96,8 @@ int run(const RunCommandOptions& options) {
   run_options.agent_silence_seconds = options.agent_silence_seconds;
   orchestrator::Launch launch;
   run_options.slots = options.slots;
+  run_options.slots_per_gpu = options.slots_per_gpu;
+  run_options.bind = options.bind;
   run_options.device = options.device;
   run_options.take_over = options.take_over;
   run_options.trainer = fs::absolute(options.trainer.empty() ? default_trainer() : options.trainer);

@@ -61,7 +61,8 @@ TrainerStart Agent::trainer_start(std::size_t seat) const {
       {"--device", plan_.trainer_device, "--threads", threads},
       {{"OMP_NUM_THREADS", threads}, {"MKL_NUM_THREADS", threads}},
       RunDirectory(welcome.run_directory).logs() /
-          fmt::format("trainer-{}-{}.{}.log", host_name(), number(options_.id), seat)};
+          fmt::format("trainer-{}-{}.{}.log", host_name(), number(options_.id), seat),
+      plan_.seats[seat].cpus};
   const std::string& gpu = plan_.seats[seat].cuda_device;
   if (!gpu.empty()) start.environment["CUDA_VISIBLE_DEVICES"] = gpu;
   return start;
@@ -77,8 +78,9 @@ void Agent::on(Welcome message) {
     problem_ = "it was asked to leave: " + leaving_;
     return say_hello();
   }
+  options_.request.threads = welcome_->threads;
   try {
-    plan_ = plan_agent(options_.host, options_.slots, options_.device, welcome_->threads);
+    plan_ = plan_agent(options_.host, options_.request);
   } catch (const UsageError& error) {
     problem_ = error.what();
   }

@@ -16,8 +16,7 @@ namespace calsweep::orchestrator {
 struct AgentOptions {
   AgentId id{};
   HostResources host;
-  std::int32_t slots = 0;  ///< 0: as many as fit
-  std::string device = "auto";
+  SlotRequest request;  ///< the number of threads comes with the welcome
   double alive_seconds = 2.0;  ///< a sign of life at least this often
   double coordinator_silence_seconds = 60.0;
   double welcome_seconds = 3600.0;  ///< rank 0 reads the spec and the data first

@@ -72,7 +72,10 @@ std::string_view to_text(UnitKind kind) { return kind == UnitKind::Stage ? "stag
 [[noreturn]] void rethrow(const SQLite::Exception& error, const std::filesystem::path& file) {
   const int code = error.getErrorCode();
   const std::string what = fmt::format("the ledger {}: {}", file.string(), error.what());
-  if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB) throw FormatError(what);
+  // SQLITE_ERROR: our statements are right, so a table or column of the file is not.
+  if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB || code == SQLITE_ERROR) {
+    throw FormatError(what);
+  }
   if (code == SQLITE_FULL) {
     throw IoError(what + "; make room on that disk and run the same command again");
   }
@@ -128,6 +131,29 @@ struct Ledger::Impl {
     const std::string verdict = db.execAndGet("PRAGMA quick_check(1)").getString();
     if (verdict != "ok") {
       throw FormatError(fmt::format("{} is damaged: {}", file.string(), verdict));
+    }
+    check_content();
+  }
+
+  // What SQLite's own check cannot know: our tables and columns, and that an id is an id.
+  void check_content() {
+    for (const char* columns :
+         {"run, started_at, ended_at, host, pid, calsweep_version, outcome FROM runs",
+          "unit, run, host, agent, slot, started_at, ended_at, outcome, cause, message, seconds "
+          "FROM attempts",
+          "shape, flops FROM units", "diverged FROM unit_members", "attempt, made_at FROM stages",
+          "trial, unit, run, cause, message FROM set_aside", "event, at, level, text FROM events"}) {
+      const SQLite::Statement compiles(db, fmt::format("SELECT {}", columns));
+    }
+    for (const char* id : {"unit FROM units", "trial FROM unit_members", "stage FROM stages"}) {
+      const std::string name(id, std::string_view(id).find(' '));
+      const auto n_wrong = db.execAndGet(fmt::format(
+          "SELECT count(*) FROM (SELECT {0}) WHERE typeof({1}) <> 'text' OR length({1}) <> {2} OR "
+          "{1} GLOB '*[^0-9a-f]*'",
+          id, name, UnitId::kHexDigits));
+      if (n_wrong.getInt64() == 0) continue;
+      throw FormatError(fmt::format("{} is damaged: {} ids of the column {} are none", file.string(),
+                                    n_wrong.getInt64(), name));
     }
   }
 

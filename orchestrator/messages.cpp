@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "sweeps/errors.hpp"
+#include "sweeps/json_integer.hpp"
 
 namespace calsweep::orchestrator {
 namespace {
@@ -71,7 +72,7 @@ struct EventEncoder {
 UnitId unit_of(const json& object) {
   return UnitId::from_hex(object.at("unit").get_ref<const std::string&>());
 }
-Attempt attempt_of(const json& object) { return Attempt{object.at("attempt").get<std::int64_t>()}; }
+Attempt attempt_of(const json& object) { return Attempt{integer_at<std::int64_t>(object, "attempt")}; }
 std::string text_of(const json& object, const char* key) {
   return object.at(key).get<std::string>();
 }
@@ -81,7 +82,7 @@ UnitDone decode_done(SlotId slot, const json& object) {
                 unit_of(object),
                 attempt_of(object),
                 text_of(object, "checksum"),
-                object.at("bytes").get<std::int64_t>(),
+                integer_at<std::int64_t>(object, "bytes"),
                 object.at("seconds").get<double>(),
                 object.at("resumed_at").get<double>(),
                 {}};
@@ -92,11 +93,11 @@ UnitDone decode_done(SlotId slot, const json& object) {
 }
 
 Hello decode_hello(const json& object) {
-  return {object.at("wire").get<int>(),
+  return {integer_at<int>(object, "wire"),
           text_of(object, "version"),
           text_of(object, "host"),
-          object.at("pid").get<std::int64_t>(),
-          object.at("slots").get<std::int32_t>(),
+          integer_at<std::int64_t>(object, "pid"),
+          integer_at<std::int32_t>(object, "slots"),
           text_of(object, "device"),
           text_of(object, "problem")};
 }
@@ -106,7 +107,7 @@ FromAgent decode_event(AgentId agent, const std::string& type, const json& objec
   if (type == "bye") return Bye{};
   if (type == "alive") return Event(AgentAlive{agent});
   if (type == "leaving") return Event(AgentLeaving{agent, text_of(object, "why")});
-  const SlotId slot{agent, object.at("slot").get<std::int32_t>()};
+  const SlotId slot{agent, integer_at<std::int32_t>(object, "slot")};
   if (type == "slot-ready") return Event(SlotReady{slot, text_of(object, "device")});
   if (type == "slot-unusable") return Event(SlotUnusable{slot, text_of(object, "message")});
   if (type == "progress") {
@@ -167,14 +168,14 @@ ToAgent decode_command(const json& object, std::string_view& rest) {
   if (type == "reset") return Reset{};
   if (type == "goodbye") return Goodbye{};
   if (type == "assign") {
-    return Assign{object.at("slot").get<std::int32_t>(), unit_of(object), attempt_of(object),
+    return Assign{integer_at<std::int32_t>(object, "slot"), unit_of(object), attempt_of(object),
                   std::string(next_line(rest))};
   }
   if (type == "cancel") {
-    return Cancel{object.at("slot").get<std::int32_t>(), unit_of(object), attempt_of(object)};
+    return Cancel{integer_at<std::int32_t>(object, "slot"), unit_of(object), attempt_of(object)};
   }
   if (type == "stop") {
-    return Stop{object.at("slot").get<std::int32_t>(), unit_of(object), attempt_of(object)};
+    return Stop{integer_at<std::int32_t>(object, "slot"), unit_of(object), attempt_of(object)};
   }
   if (type == "welcome") {
     return Welcome{text_of(object, "run_directory"),
@@ -183,7 +184,7 @@ ToAgent decode_command(const json& object, std::string_view& rest) {
                    text_of(object, "inventory"),
                    object.at("heartbeat_seconds").get<double>(),
                    object.at("checkpoint_seconds").get<double>(),
-                   object.at("threads").get<std::int64_t>(),
+                   integer_at<std::int64_t>(object, "threads"),
                    object.at("no_op").get<bool>()};
   }
   throw FormatError("the coordinator sent a message of unknown type '" + type + "'");

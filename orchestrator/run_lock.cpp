@@ -18,6 +18,7 @@
 #include "orchestrator/utc_time.hpp"
 #include "orchestrator/walltime.hpp"
 #include "sweeps/errors.hpp"
+#include "sweeps/json_integer.hpp"
 #include "sweeps/log.hpp"
 
 namespace calsweep::orchestrator {
@@ -65,10 +66,12 @@ Holder read_holder(int fd) {
     const auto object = nlohmann::json::parse(std::string(buffer, static_cast<std::size_t>(n)));
     return {object.at("state") == "held",         object.at("host").get<std::string>(),
             object.at("job").get<std::string>(),  object.at("since").get<std::string>(),
-            object.at("pid").get<std::int64_t>(), object.at("process_started").get<std::string>(),
+            integer_at<std::int64_t>(object, "pid"), object.at("process_started").get<std::string>(),
             object.at("heartbeat").get<double>()};
   } catch (const nlohmann::json::exception&) {
     return {};  // torn or foreign content says nothing; the lock itself decides
+  } catch (const FormatError&) {
+    return {};
   }
 }
 

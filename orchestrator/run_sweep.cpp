@@ -137,8 +137,8 @@ SweepRun::SweepRun(const UnitRun& work, Ledger& ledger, RunLock& lock, const Run
   }
   AgentOptions agent;
   agent.host = look_at_host(1, 0);
-  agent.slots = options.slots;
-  agent.device = options.device;
+  agent.request = {options.slots, options.slots_per_gpu, options.device, 1,
+                   bind_mode_from(options.bind)};
   agent.hello_seconds = options.hello_seconds;
   agent_.emplace(agent, local_.agent_end(), steady_seconds());
 }

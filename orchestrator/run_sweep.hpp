@@ -30,7 +30,9 @@ namespace calsweep::orchestrator {
 
 /// What the command line decides; every rank has parsed the same one.
 struct RunOptions {
-  int slots = 0;                  ///< trainers per agent; 0: one per GPU, else a share of the cores
+  int slots = 0;                  ///< trainers per agent; 0: by GPUs, else a share of the cores
+  int slots_per_gpu = 1;          ///< where `slots` is 0 and there are GPUs
+  std::string bind = "auto";      ///< trainers to CPUs: "auto", "none", "cores" or "numa"
   std::filesystem::path trainer;  ///< calsweep-trainer; must exist on every host
   std::string device = "auto";    ///< "auto", "cpu" or "cuda"
   bool take_over = false;         ///< take the lock of a silent holder on another host

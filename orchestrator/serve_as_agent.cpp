@@ -25,8 +25,8 @@ AgentOptions agent_options(Launch& launch, const RunOptions& options) {
   AgentOptions agent;
   agent.id = AgentId{launch.rank()};
   agent.host = look_at_host(mpi.ranks_on_host() - without_zero, mpi.rank_on_host() - without_zero);
-  agent.slots = options.slots;
-  agent.device = options.device;
+  agent.request = {options.slots, options.slots_per_gpu, options.device, 1,
+                   bind_mode_from(options.bind)};
   agent.hello_seconds = options.hello_seconds;
   return agent;
 }

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "sweeps/errors.hpp"
+#include "sweeps/json_integer.hpp"
 
 namespace calsweep::orchestrator {
 namespace {
@@ -33,9 +34,16 @@ json to_json(const SlotStatus& slot) {
 }
 
 SlotStatus slot_from(const json& object) {
-  return {object.at("host"),    object.at("device"), object.at("agent"), object.at("slot"),
-          object.at("usable"),  object.at("unit"),   object.at("doing"), object.at("fraction"),
-          object.at("seconds"), object.at("queued")};
+  return {object.at("host"),
+          object.at("device"),
+          integer_at<std::int64_t>(object, "agent"),
+          integer_at<std::int64_t>(object, "slot"),
+          object.at("usable"),
+          object.at("unit"),
+          object.at("doing"),
+          object.at("fraction"),
+          object.at("seconds"),
+          integer_at<std::int64_t>(object, "queued")};
 }
 
 json to_json(const RunStatus& s) {
@@ -83,7 +91,7 @@ json to_json(const RunStatus& s) {
 }
 
 RunStatus status_from(const json& object) {
-  if (object.at("version").get<int>() > kStatusVersion) {
+  if (integer_at<int>(object, "version") > kStatusVersion) {
     throw FormatError("it was written by a newer calsweep; use that version");
   }
   RunStatus s;
@@ -91,24 +99,24 @@ RunStatus status_from(const json& object) {
   s.state = state_from(object.at("state"));
   s.message = object.at("message");
   s.host = object.at("host");
-  s.pid = object.at("pid");
+  s.pid = integer_at<std::int64_t>(object, "pid");
   s.job = object.at("job");
   s.started_at = object.at("started_at");
   s.updated_at = object.at("updated_at");
   s.updated_unix = object.at("updated_unix");
   const json& trials = object.at("trials");
-  s.trials = trials.at("total");
-  s.trials_done = trials.at("done");
-  s.trials_reused = trials.at("reused");
-  s.trials_running = trials.at("running");
-  s.trials_set_aside = trials.at("set_aside");
-  s.trials_diverged = trials.at("diverged");
+  s.trials = integer_at<std::int64_t>(trials, "total");
+  s.trials_done = integer_at<std::int64_t>(trials, "done");
+  s.trials_reused = integer_at<std::int64_t>(trials, "reused");
+  s.trials_running = integer_at<std::int64_t>(trials, "running");
+  s.trials_set_aside = integer_at<std::int64_t>(trials, "set_aside");
+  s.trials_diverged = integer_at<std::int64_t>(trials, "diverged");
   const json& units = object.at("units");
-  s.units = units.at("total");
-  s.units_done = units.at("done");
-  s.units_running = units.at("running");
-  s.units_set_aside = units.at("set_aside");
-  s.failures = object.at("failures");
+  s.units = integer_at<std::int64_t>(units, "total");
+  s.units_done = integer_at<std::int64_t>(units, "done");
+  s.units_running = integer_at<std::int64_t>(units, "running");
+  s.units_set_aside = integer_at<std::int64_t>(units, "set_aside");
+  s.failures = integer_at<std::int64_t>(object, "failures");
   s.work_fraction = object.at("work_fraction");
   s.elapsed_seconds = object.at("elapsed_seconds");
   s.units_per_second = object.at("units_per_second");

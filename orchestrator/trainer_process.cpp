@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include <cstring>
 #include <utility>
 
+#include "orchestrator/core_binding.hpp"
 #include "sweeps/errors.hpp"
 #include "sweeps/trainer_protocol.hpp"
 
@@ -87,12 +89,26 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   return result;
 }
 
+// A CPU mask of any size for sched_setaffinity; empty: nothing to bind to.
+std::vector<unsigned long> cpu_mask(const std::vector<int>& cpus) {
+  constexpr std::size_t kBits = 8 * sizeof(unsigned long);
+  std::vector<unsigned long> mask;
+  for (const int cpu : cpus) {
+    const auto at = static_cast<std::size_t>(cpu);
+    if (mask.size() <= at / kBits) mask.resize(at / kBits + 1, 0);
+    mask[at / kBits] |= 1UL << (at % kBits);
+  }
+  return mask;
+}
+
 struct ChildPlan {
   const char* program;
   char* const* arguments;
   char* const* environment;
   int command_fd, reply_fd, log_fd, error_fd;
   pid_t parent;
+  const unsigned long* cpus;
+  std::size_t cpus_bytes;  // 0: not bound
 };
 
 // Between fork and exec: async-signal-safe calls only. A failure is reported as an errno.
@@ -106,6 +122,10 @@ struct ChildPlan {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != plan.parent) ::_exit(127);
   ::setpgid(0, 0);
+  if (plan.cpus_bytes > 0 &&
+      ::syscall(SYS_sched_setaffinity, 0, plan.cpus_bytes, plan.cpus) != 0) {
+    give_up();
+  }
   for (int signal = 1; signal < NSIG; ++signal) ::signal(signal, SIG_DFL);
   // Slurm sends a step's signals to every descendant: the agent is the one who reacts.
   ::signal(SIGUSR1, SIG_IGN);
@@ -157,10 +177,12 @@ void TrainerProcess::start_child(const TrainerStart& start) {
   std::vector<std::string> environment = make_environment(start.environment);
   const auto argument_pointers = pointers(arguments);
   const auto environment_pointers = pointers(environment);
+  const std::vector<unsigned long> mask = cpu_mask(start.cpus);
   const ChildPlan plan{start.program.c_str(),       argument_pointers.data(),
                        environment_pointers.data(), commands.read_end.get(),
                        replies.write_end.get(),     log.get(),
-                       error.write_end.get(),       ::getpid()};
+                       error.write_end.get(),       ::getpid(),
+                       mask.data(),                 mask.size() * sizeof mask[0]};
   pid_ = ::fork();
   if (pid_ < 0) throw IoError(fmt::format("cannot fork a trainer: {}", std::strerror(errno)));
   if (pid_ == 0) become_trainer(plan);
@@ -172,7 +194,8 @@ void TrainerProcess::start_child(const TrainerStart& start) {
   }
   if (code != 0) {
     kill();
-    throw IoError(fmt::format("cannot start the trainer {}: {}", start.program.string(),
+    throw IoError(fmt::format("cannot start the trainer {}{}: {}", start.program.string(),
+                              start.cpus.empty() ? "" : " bound to CPUs " + to_string(start.cpus),
                               std::strerror(code)));
   }
   command_fd_ = commands.write_end.release();

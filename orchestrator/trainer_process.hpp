@@ -1,7 +1,7 @@
 // One calsweep-trainer process and its pipes: start, write a command, read reply lines, kill, reap.
 //
 // The child gets its own process group, dies with this process (PR_SET_PDEATHSIG, so it must be
-// started from a thread that lives on), has default signals, no descriptor but 0-3 and no launcher
+// started from a thread that lives on), may be bound to some CPUs, has default signals, no descriptor but 0-3 and no launcher
 // variable (OMPI_*, PMIX_*, PMI_*, ORTE_*, OPAL_*, SLURM_*) in its environment. Nothing here
 // blocks, except reaping a child that was just killed.
 #pragma once
@@ -21,6 +21,7 @@ struct TrainerStart {
   std::vector<std::string> arguments;
   std::map<std::string, std::string> environment;  ///< added to what is inherited
   std::filesystem::path log;  ///< stdout and stderr go here (appended) until the trainer redirects
+  std::vector<int> cpus;      ///< it may use; empty: those of this process
 };
 
 /// How a process ended, for people: "exit code 3", "killed by signal 9 (SIGKILL)".

@@ -68,6 +68,17 @@ Handle chunked(std::span<const hsize_t> shape, std::size_t element_bytes) {
   return list;
 }
 
+// A damaged shape must not make us ask for more memory than the file could fill: nothing of ours is
+// compressed, so every element is there.
+void check_is_stored(hid_t dataset, std::size_t points, const std::string& what) {
+  const Handle type = check(H5Dget_type(dataset), what);
+  const std::size_t element_bytes = H5Tget_size(type.get());
+  if (element_bytes == 0) throw FormatError(fmt::format("cannot {}: it has no type", what));
+  if (points > H5Dget_storage_size(dataset) / element_bytes) {
+    throw FormatError(fmt::format("cannot {}: it claims {} elements and holds fewer", what, points));
+  }
+}
+
 }  // namespace
 
 Handle& Handle::operator=(Handle&& other) noexcept {
@@ -172,6 +183,7 @@ std::size_t open_dataset(hid_t parent, const std::string& name, Handle& dataset)
   const Handle space = check(H5Dget_space(dataset.get()), what);
   const auto points = H5Sget_simple_extent_npoints(space.get());
   if (points < 0) throw FormatError(fmt::format("cannot {}: {}", what, reason()));
+  check_is_stored(dataset.get(), static_cast<std::size_t>(points), what);
   return static_cast<std::size_t>(points);
 }
 

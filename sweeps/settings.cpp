@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "sweeps/errors.hpp"
+#include "sweeps/json_integer.hpp"
 
 namespace calsweep {
 namespace {
@@ -37,7 +38,7 @@ SettingValue value_from_json(const nlohmann::json& json, const SettingKey& key) 
     case SettingType::Boolean:
       return json.get<bool>();
     case SettingType::Integer:
-      return json.get<std::int64_t>();
+      return integer_from<std::int64_t>(json, std::string(key.path).c_str());
     case SettingType::Real:
       return json.get<double>();
     case SettingType::Text:

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "sweeps/errors.hpp"
+#include "sweeps/json_integer.hpp"
 
 namespace calsweep {
 namespace {
@@ -61,13 +62,13 @@ struct ReplyEncoder {
 UnitId unit_of(const json& object) {
   return UnitId::from_hex(object.at("unit").get<std::string>());
 }
-Attempt attempt_of(const json& object) { return Attempt{object.at("attempt").get<std::int64_t>()}; }
+Attempt attempt_of(const json& object) { return Attempt{integer_at<std::int64_t>(object, "attempt")}; }
 
 TrainerDone decode_done(const json& object) {
   TrainerDone done{unit_of(object),
                    attempt_of(object),
                    object.at("checksum").get<std::string>(),
-                   object.at("bytes").get<std::int64_t>(),
+                   integer_at<std::int64_t>(object, "bytes"),
                    object.at("seconds").get<double>(),
                    object.at("resumed_at").get<double>(),
                    {}};
@@ -84,8 +85,8 @@ TrainerReply decode_reply(const json& object) {
                         object.at("libtorch").get<std::string>()};
   }
   if (type == "progress") {
-    return TrainerProgress{unit_of(object), object.at("done").get<std::int64_t>(),
-                           object.at("networks").get<std::int64_t>(),
+    return TrainerProgress{unit_of(object), integer_at<std::int64_t>(object, "done"),
+                           integer_at<std::int64_t>(object, "networks"),
                            object.at("fraction").get<double>(),
                            object.at("doing").get<std::string>()};
   }

@@ -9,6 +9,7 @@
 
 #include "sweeps/cost.hpp"
 #include "sweeps/errors.hpp"
+#include "sweeps/json_integer.hpp"
 
 namespace calsweep {
 namespace {
@@ -202,8 +203,8 @@ json member_to_json(const StackMember& member, UnitKind kind) {
 
 StackMember member_from_json(const json& object) {
   StackMember member;
-  member.seed = object.at("seed").get<std::int64_t>();
-  member.member = object.at("member").get<std::int64_t>();
+  member.seed = integer_at<std::int64_t>(object, "seed");
+  member.member = integer_at<std::int64_t>(object, "member");
   if (object.contains("trial")) {
     member.trial = TrialId::from_hex(object["trial"].get<std::string>());
   }

@@ -147,14 +147,23 @@ void write_header(hid_t root, const UnitFileHeader& header) {
   hdf5::write_integer(root, "threads", made.threads);
 }
 
+std::map<std::string, std::string> read_fingerprints(hid_t root) {
+  try {
+    return nlohmann::json::parse(hdf5::read_text(root, "data_fingerprints"))
+        .get<std::map<std::string, std::string>>();
+  } catch (const nlohmann::json::exception& error) {
+    throw FormatError(fmt::format("its data fingerprints are not readable: {}", error.what()));
+  }
+}
+
 UnitFileHeader read_header(hid_t root) {
   UnitFileHeader header;
   header.unit = UnitId::from_hex(hdf5::read_text(root, "unit"));
   header.attempt = hdf5::read_integer(root, "attempt");
   header.dataset = hdf5::read_text(root, "dataset");
   header.n_classes = hdf5::read_integer(root, "n_classes");
-  header.fingerprints = nlohmann::json::parse(hdf5::read_text(root, "data_fingerprints"))
-                            .get<std::map<std::string, std::string>>();
+  if (header.n_classes < 1) throw FormatError("it has no classes");
+  header.fingerprints = read_fingerprints(root);
   auto& made = header.provenance;
   made.calsweep_version = hdf5::read_text(root, "calsweep_version");
   made.libtorch_version = hdf5::read_text(root, "libtorch_version");

@@ -12,7 +12,8 @@
 //   twice                        reports every unit twice
 //   no-hello, exit-at-start      never gets as far as its hello
 //   slow                         50 ms per unit
-//   environment                  writes its environment and descriptors to <run directory>/seen.txt
+//   environment                  writes its environment, CPUs and descriptors to <run directory>/seen.txt
+//   first-command                the first one writes the steady clock to <run directory>/first-command
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -64,6 +65,12 @@ void say(const TrainerReply& reply) {
 void write_what_is_seen(const RunDirectory& run) {
   std::ofstream seen(run.root() / "seen.txt");
   for (char** entry = environ; *entry != nullptr; ++entry) seen << *entry << "\n";
+  {
+    std::ifstream status("/proc/self/status");
+    for (std::string line; std::getline(status, line);) {
+      if (line.starts_with("Cpus_allowed_list:")) seen << line << "\n";
+    }
+  }
   DIR* folder = ::opendir("/proc/self/fd");
   while (const dirent* entry = ::readdir(folder)) {
     if (entry->d_name[0] == '.' || std::atoi(entry->d_name) == ::dirfd(folder)) continue;
@@ -117,6 +124,14 @@ TrainerDone seal(const RunDirectory& run, const TrainCommand& command) {
   return {command.unit.id, command.attempt, checksum, bytes, 0.001, 0.0, {}};
 }
 
+// Whoever started the run compares it with the clock at its start.
+void note_first_command(const RunDirectory& run) {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  const fs::path file = run.root() / "first-command";
+  if (fs::exists(file)) return;
+  write_file_atomically(file, std::to_string(std::chrono::duration<double>(now).count()));
+}
+
 void misbehave(const RunDirectory& run, const TrainCommand& command) {
   if (is_told("killed-always") || once("killed", run)) ::raise(SIGKILL);
   if (once("exit", run)) {
@@ -134,6 +149,7 @@ void misbehave(const RunDirectory& run, const TrainCommand& command) {
 void train(const TrainCommand& command) {
   const RunDirectory run(command.run_directory);
   if (is_told("environment")) write_what_is_seen(run);
+  if (is_told("first-command")) note_first_command(run);
   const auto begun = std::chrono::steady_clock::now();
   const auto networks = static_cast<std::int64_t>(command.unit.n_networks());
   say(TrainerProgress{command.unit.id, 0, networks, 0.5, "pretending"});

@@ -150,6 +150,28 @@ TEST_F(LedgerTest, damage_and_foreign_files_are_format_errors) {
   EXPECT_THROW(Ledger{file}, FormatError);
 }
 
+TEST_F(LedgerTest, damage_that_sqlite_does_not_see_is_found_on_opening) {
+  const auto damage = [&](const char* sql) {
+    std::filesystem::remove(file);
+    {
+      Ledger ledger(file);
+      ledger.begin();
+      ledger.unit_sealed(unit, done(unit, 1));
+      ledger.commit();
+    }
+    SQLite::Database(file.string(), SQLite::OPEN_READWRITE).exec(sql);
+  };
+  damage("ANALYZE");  // changes nothing of ours
+  EXPECT_NO_THROW(Ledger{file});
+  for (const char* sql :
+       {"DROP TABLE unit_members", "ALTER TABLE attempts RENAME COLUMN cause TO because",
+        "UPDATE units SET unit = substr(unit, 2)", "UPDATE unit_members SET trial = 'Q' || "
+        "substr(trial, 2)", "UPDATE unit_members SET trial = x'0102'"}) {
+    damage(sql);
+    EXPECT_THROW(Ledger{file}, FormatError) << sql;
+  }
+}
+
 TEST_F(LedgerTest, second_opening_is_refused_while_the_first_lives) {
   Ledger ledger(file);
   ledger.begin();

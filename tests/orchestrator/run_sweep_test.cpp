@@ -280,5 +280,27 @@ TEST_F(RunTest, trainers_see_no_launcher_and_no_descriptor_of_ours) {
   EXPECT_EQ(n_descriptors, 5) << descriptors;
 }
 
+TEST_F(RunTest, trainers_are_bound_as_asked) {
+  behave("environment");
+  options.slots = 1;
+  options.bind = "cores";
+  EXPECT_EQ(run(), kExitDone);
+  std::ifstream seen(directory.root() / "seen.txt");
+  std::string cpus;
+  for (std::string line; std::getline(seen, line);) {
+    if (line.starts_with("Cpus_allowed_list:")) cpus = line.substr(line.find('\t') + 1);
+  }
+  EXPECT_FALSE(cpus.empty());
+  EXPECT_EQ(cpus.find_first_not_of("0123456789"), std::string::npos) << cpus;
+}
+
+TEST_F(RunTest, more_bound_slots_than_cores_end_the_run_with_the_reason) {
+  options.slots = 5000;
+  options.bind = "cores";
+  EXPECT_EQ(run(), kExitInternal);
+  EXPECT_NE(status().message.find("5000 slots of 1 threads need 5000"), std::string::npos)
+      << status().message;
+}
+
 }  // namespace
 }  // namespace calsweep::orchestrator
