@@ -43,7 +43,7 @@ std::vector<std::string> run_options_of(const SlurmOptions& options) {
   };
   add(options.slots > 0, "--slots", std::to_string(options.slots));
   add(options.device != "auto", "--device", options.device);
-  add(!options.trainer.empty(), "--trainer", fs::absolute(options.trainer).string());
+  add(!options.trainer.empty(), "--trainer", (fs::current_path() / options.trainer).string());
   add(options.time_margin_seconds > 0.0, "--time-margin",
       fmt::format("{:g}", options.time_margin_seconds));
   add(options.agent_silence_seconds > 0.0, "--agent-silence",

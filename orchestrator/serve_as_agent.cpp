@@ -4,6 +4,7 @@
 #include "orchestrator/agent.hpp"
 #include "orchestrator/back_off.hpp"
 #include "orchestrator/dispatch_loop.hpp"
+#include "orchestrator/gpu_sharing.hpp"
 #include "orchestrator/mpi_channel.hpp"
 #include "orchestrator/run_sweep.hpp"
 #include "orchestrator/stop_signal.hpp"
@@ -25,6 +26,10 @@ AgentOptions agent_options(Launch& launch, const RunOptions& options) {
   AgentOptions agent;
   agent.id = AgentId{launch.rank()};
   agent.host = look_at_host(mpi.ranks_on_host() - without_zero, mpi.rank_on_host() - without_zero);
+  if (const auto crowded = crowded_gpus(agent.host, options.device);
+      crowded && agent.host.agent_index == 0) {
+    log::warning(*crowded);
+  }
   agent.request = {options.slots, options.slots_per_gpu, options.device, 1,
                    bind_mode_from(options.bind)};
   agent.hello_seconds = options.hello_seconds;

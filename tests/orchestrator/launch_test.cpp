@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "orchestrator/gpu_sharing.hpp"
 #include "sweeps/errors.hpp"
 
 namespace calsweep::orchestrator {
@@ -61,6 +62,25 @@ TEST(LaunchTest, communicator_must_have_the_launchers_size) {
   EXPECT_NO_THROW(check_launch({Launcher::OpenMpi, 4}, 4));
   EXPECT_NO_THROW(check_launch({Launcher::OpenMpi, 0}, 1));
   EXPECT_THROW(check_launch({Launcher::OpenMpi, 4}, 1), UsageError);
+}
+
+HostResources host_with(int gpus, int agents) {
+  HostResources host;
+  host.gpus.resize(static_cast<std::size_t>(gpus), "0");
+  host.agents_on_host = agents;
+  return host;
+}
+
+TEST(GpuSharingTest, more_agents_than_gpus_are_told_of) {
+  const auto said = crowded_gpus(host_with(2, 4), "auto");
+  ASSERT_TRUE(said.has_value());
+  EXPECT_NE(said->find("4 agents share 2 GPUs"), std::string::npos) << *said;
+}
+
+TEST(GpuSharingTest, enough_gpus_none_or_none_wanted_are_not) {
+  EXPECT_EQ(crowded_gpus(host_with(4, 4), "auto"), std::nullopt);
+  EXPECT_EQ(crowded_gpus(host_with(0, 4), "auto"), std::nullopt);
+  EXPECT_EQ(crowded_gpus(host_with(2, 4), "cpu"), std::nullopt);
 }
 
 }  // namespace
