@@ -27,6 +27,21 @@ Random::Random(std::uint64_t key) {
   }
 }
 
+Random::State Random::state() const {
+  return {state_[0],
+          state_[1],
+          state_[2],
+          state_[3],
+          std::bit_cast<std::uint64_t>(spare_normal_),
+          static_cast<std::uint64_t>(has_spare_)};
+}
+
+void Random::set_state(const State& state) {
+  for (std::size_t i = 0; i < 4; ++i) state_[i] = state[i];
+  spare_normal_ = std::bit_cast<double>(state[4]);
+  has_spare_ = state[5] != 0;
+}
+
 std::uint64_t Random::next() {
   const std::uint64_t result = std::rotl(state_[1] * 5, 7) * 9;
   const std::uint64_t t = state_[1] << 17;

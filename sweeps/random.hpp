@@ -11,6 +11,7 @@
 // pairing.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -22,7 +23,12 @@ std::uint64_t random_key(std::uint64_t seed, std::int64_t member, std::string_vi
 
 class Random {
  public:
+  /// All that the coming numbers depend on, for checkpoints.
+  using State = std::array<std::uint64_t, 6>;
+
   explicit Random(std::uint64_t key);
+  State state() const;
+  void set_state(const State& state);
   std::uint64_t next();                      ///< 64 uniform bits
   double uniform();                          ///< in [0, 1), 53 bits
   std::uint64_t below(std::uint64_t bound);  ///< uniform in [0, bound), exact (Lemire 2019)

@@ -15,6 +15,8 @@
 namespace calsweep {
 namespace {
 
+constexpr std::size_t kPulseBytes = std::size_t{8} << 20;
+
 std::string advice(int code) {
   if (code == ENOSPC) return "; the disk is full: make room and run the same command again";
   if (code == EDQUOT) return "; the quota is used up: make room and run the same command again";
@@ -61,6 +63,20 @@ void sync_directory(const fs::path& directory) {
   }
 }
 
+void write_and_flush(const fs::path& file, std::string_view content,
+                     const std::function<void()>& pulse) {
+  const FileDescriptor fd(::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+  if (fd.get() < 0) fail("create", file, errno);
+  const std::size_t part = pulse ? kPulseBytes : content.size();
+  for (std::size_t begin = 0; begin < content.size(); begin += part) {
+    write_all(fd.get(), content.substr(begin, part), file);
+    if (!pulse) continue;
+    if (::fdatasync(fd.get()) != 0) fail("flush", file, errno);
+    pulse();
+  }
+  if (::fsync(fd.get()) != 0) fail("flush", file, errno);
+}
+
 fs::path directory_of(const fs::path& file) {
   return file.has_parent_path() ? file.parent_path() : fs::path(".");
 }
@@ -75,16 +91,16 @@ fs::path partial_file(const fs::path& file) {
   return partial;
 }
 
-void write_file_atomically(const fs::path& file, std::string_view content) {
+void write_file_atomically(const fs::path& file, std::string_view content,
+                           const std::function<void()>& pulse) {
   const fs::path partial = partial_file(file);
-  {
-    const FileDescriptor fd(
-        ::open(partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-    if (fd.get() < 0) fail("create", partial, errno);
-    write_all(fd.get(), content, partial);
-    if (::fsync(fd.get()) != 0) fail("flush", partial, errno);
+  try {
+    write_and_flush(partial, content, pulse);
+    if (::rename(partial.c_str(), file.c_str()) != 0) fail("rename into place", file, errno);
+  } catch (const IoError&) {
+    ::unlink(partial.c_str());
+    throw;
   }
-  if (::rename(partial.c_str(), file.c_str()) != 0) fail("rename into place", file, errno);
   sync_directory(directory_of(file));
 }
 
@@ -109,6 +125,14 @@ void sync_file(const fs::path& file) {
     if (::fsync(fd.get()) != 0) fail("flush", file, errno);
   }
   sync_directory(directory_of(file));
+}
+
+// Not in the header: inlined, GCC 12 takes them for an overflow in some callers.
+fs::path RunDirectory::unit(const UnitId& id) const { return units() / (id.str() + ".h5"); }
+fs::path RunDirectory::log(const UnitId& id) const { return logs() / (id.str() + ".log"); }
+fs::path RunDirectory::stage(const StageId& id) const { return stages() / (id.str() + ".pt"); }
+fs::path RunDirectory::checkpoint(const StackId& id) const {
+  return checkpoints() / (id.str() + ".pt");
 }
 
 bool RunDirectory::holds_sweep() const {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,13 +32,13 @@ class RunDirectory {
   fs::path lock() const { return root_ / "lock.json"; }
   fs::path results() const { return root_ / "results.db"; }
   fs::path units() const { return root_ / "units"; }
-  fs::path unit(const UnitId& id) const { return units() / (id.str() + ".h5"); }
+  fs::path unit(const UnitId& id) const;
   fs::path stages() const { return root_ / "stages"; }
-  fs::path stage(const StageId& id) const { return stages() / (id.str() + ".pt"); }
+  fs::path stage(const StageId& id) const;
   fs::path checkpoints() const { return root_ / "checkpoints"; }
-  fs::path checkpoint(const StackId& id) const { return checkpoints() / (id.str() + ".pt"); }
+  fs::path checkpoint(const StackId& id) const;
   fs::path logs() const { return root_ / "logs"; }
-  fs::path log(const UnitId& id) const { return logs() / (id.str() + ".log"); }
+  fs::path log(const UnitId& id) const;
   fs::path quarantine() const { return root_ / "quarantine"; }
   fs::path slurm() const { return root_ / "slurm"; }
 
@@ -59,9 +60,11 @@ class RunDirectory {
 /// The name under which this process writes `file` before it is complete: two writers of one file
 /// (a superseded attempt and its successor) must not share it. Ends in ".partial".
 fs::path partial_file(const fs::path& file);
-/// Writes to partial_file(file), flushes to disk, renames: complete or absent. Throws IoError
-/// naming the path and, for a full disk or quota, what to do.
-void write_file_atomically(const fs::path& file, std::string_view content);
+/// Writes to partial_file(file), flushes to disk, renames: complete or absent, and no partial file
+/// stays behind. Throws IoError naming the path and, for a full disk or quota, what to do. If
+/// `pulse` is given, content is flushed bit by bit and pulse called in between.
+void write_file_atomically(const fs::path& file, std::string_view content,
+                           const std::function<void()>& pulse = {});
 /// Throws IoError.
 std::string read_file(const fs::path& file);
 /// Flushes a file and the directory entry that names it. Throws IoError.

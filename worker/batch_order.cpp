@@ -83,6 +83,7 @@ BatchOrder::BatchOrder(std::vector<std::vector<std::int64_t>> rows,
   n_images_ = static_cast<std::int64_t>(rows_.front().size());
   batch_size_ = drop_last_ ? batch_size_ : std::min(batch_size_, n_images_);
   for (const auto& member : members) generators_.push_back(generator_for(member, "order"));
+  before_epoch_ = generators_;
 }
 
 std::int64_t BatchOrder::steps() const {
@@ -93,6 +94,7 @@ EpochOrder BatchOrder::next_epoch() {
   const auto networks = static_cast<std::int64_t>(rows_.size());
   EpochOrder epoch;
   epoch.networks = networks;
+  before_epoch_ = generators_;
   for (std::int64_t begin = 0, step = 0; step < steps(); ++step, begin += batch_size_) {
     epoch.batch_sizes.push_back(std::min(batch_size_, n_images_ - begin));
   }

@@ -47,10 +47,14 @@ class BatchOrder {
   /// Batches per epoch; 0 if drop_last drops the only one.
   std::int64_t steps() const;
   EpochOrder next_epoch();
+  /// The generators as they were before the latest epoch was drawn. After rewind_to(those),
+  /// next_epoch() draws it again.
+  const std::vector<Random>& before_epoch() const { return before_epoch_; }
+  void rewind_to(std::vector<Random> generators) { generators_ = std::move(generators); }
 
  private:
   std::vector<std::vector<std::int64_t>> rows_;
-  std::vector<Random> generators_;
+  std::vector<Random> generators_, before_epoch_;
   std::int64_t batch_size_, n_images_;
   bool drop_last_;
 };

@@ -33,6 +33,7 @@ class LabelSmoothing final : public Ingredient {
     const auto n_classes = static_cast<double>(batch.targets.size(2));
     batch.targets.mul_(1.0 - alpha_).add_(alpha_ / n_classes);
   }
+  void visit_state(StateVisitor&) override {}
 
  private:
   double alpha_;
@@ -45,9 +46,11 @@ class Mixup final : public Ingredient {
   Mixup(double alpha, std::span<const StackMember> members, at::Device device)
       : alpha_(alpha), device_(device) {
     for (const auto& member : members) generators_.push_back(generator_for(member, "mixup"));
+    before_epoch_ = generators_;
   }
 
   void begin_epoch(const EpochOrder& epoch) override {
+    before_epoch_ = generators_;
     const auto networks = static_cast<std::size_t>(epoch.networks);
     std::vector<float> lambdas(networks * epoch.batch_sizes.size());
     std::vector<std::int64_t> image_rows(epoch.rows.size()), target_rows(epoch.rows.size());
@@ -83,10 +86,15 @@ class Mixup final : public Ingredient {
     mix(batch.targets, target_rows_, lambda.view({1, -1, 1}));
   }
 
+  void visit_state(StateVisitor& visitor) override {
+    visitor.randoms("mixup", before_epoch_);
+    if (visitor.restoring()) generators_ = before_epoch_;
+  }
+
  private:
   double alpha_;
   at::Device device_;
-  std::vector<Random> generators_;
+  std::vector<Random> generators_, before_epoch_;
   at::Tensor lambdas_, image_rows_, target_rows_;
   std::int64_t stride_ = 0;
 };
@@ -134,6 +142,13 @@ const EpochOrder& TaskBatches::begin_epoch() {
   epoch_labels_ = upload(labels, at::kLong, images_.device());
   for (auto& ingredient : ingredients_) ingredient->begin_epoch(epoch_);
   return epoch_;
+}
+
+void TaskBatches::visit_state(StateVisitor& visitor) {
+  std::vector<Random> generators = order_.before_epoch();
+  visitor.randoms("order", generators);
+  if (visitor.restoring()) order_.rewind_to(std::move(generators));
+  for (auto& ingredient : ingredients_) ingredient->visit_state(visitor);
 }
 
 Batch& TaskBatches::buffers(std::int64_t batch_size) {
@@ -193,6 +208,12 @@ Batch& NoiseBatches::next() {
   }
   if (random_labels_) one_hot(labels_.t(), classes_, batch_.targets);
   return batch_;
+}
+
+void NoiseBatches::visit_state(StateVisitor& visitor) {
+  for (std::size_t k = 0; k < generators_.size(); ++k) {
+    visitor.generator("noise" + std::to_string(k), generators_[k]);
+  }
 }
 
 }  // namespace calsweep::worker

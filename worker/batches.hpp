@@ -17,6 +17,7 @@
 #include "sweeps/unit.hpp"
 #include "worker/batch_order.hpp"
 #include "worker/pixel_source.hpp"
+#include "worker/state_visitor.hpp"
 
 namespace calsweep::worker {
 
@@ -32,6 +33,9 @@ class Ingredient {
   virtual void begin_epoch(const EpochOrder& epoch) = 0;
   /// Changes the inputs and targets of one batch in place.
   virtual void transform(Batch& batch, std::int64_t step) = 0;
+  /// The generators as they were before begin_epoch() drew from them: restored, it draws the same
+  /// again.
+  virtual void visit_state(StateVisitor& visitor) = 0;
 };
 
 /// Those of the task that the settings turn on, in the order in which they act.
@@ -45,6 +49,8 @@ class BatchSource {
   virtual ~BatchSource() = default;
   /// Valid until the next call.
   virtual Batch& next() = 0;
+  /// Of a phase in epochs: as of the beginning of the epoch that is under way.
+  virtual void visit_state(StateVisitor& visitor) = 0;
 };
 
 /// Labelled images, epoch after epoch, with the task's ingredients applied.
@@ -57,7 +63,12 @@ class TaskBatches final : public BatchSource {
 
   /// To be called before the first batch of every epoch.
   const EpochOrder& begin_epoch();
+  const EpochOrder& epoch() const { return epoch_; }
+  std::int64_t steps() const { return order_.steps(); }  ///< per epoch
   Batch& next() override;
+  /// Passes over the first batches of the epoch that has begun.
+  void skip_to(std::int64_t step) { step_ = step; }
+  void visit_state(StateVisitor& visitor) override;
 
  private:
   Batch& buffers(std::int64_t batch_size);
@@ -80,6 +91,7 @@ class NoiseBatches final : public BatchSource {
   NoiseBatches(const Settings& settings, std::span<const StackMember> members,
                std::int64_t n_inputs, std::int64_t n_classes, at::Device device);
   Batch& next() override;
+  void visit_state(StateVisitor& visitor) override;
 
  private:
   bool uniform_pixels_, random_labels_;

@@ -1,5 +1,5 @@
 // calsweep-trainer: started by an agent of `calsweep run`, with pipes; trains units until stdin
-// ends.
+// ends or SIGTERM comes.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -15,6 +15,7 @@
 #include "sweeps/log.hpp"
 #include "sweeps/version.hpp"
 #include "worker/reply_channel.hpp"
+#include "worker/stop_request.hpp"
 #include "worker/trainer_session.hpp"
 
 namespace {
@@ -51,16 +52,18 @@ bool started_by_an_agent() {
   return ::fcntl(kTrainerReplyFd, F_GETFD) != -1 && ::isatty(STDIN_FILENO) == 0;
 }
 
-int serve(const worker::SessionOptions& options) {
+int serve(worker::SessionOptions options, const worker::StopRequest& stop) {
+  options.stop_requested = [&] { return stop.made(); };
   worker::ReplyChannel replies(kTrainerReplyFd);
   worker::TrainerSession session(options);
   replies.send(session.hello());
-  for (std::string line; std::getline(std::cin, line);) {
-    const TrainCommand command = decode_train_command(line);
+  worker::CommandLines commands(STDIN_FILENO, stop);
+  while (const auto line = commands.next()) {
+    const TrainCommand command = decode_train_command(*line);
     replies.send(session.run(command, [&](const TrainerProgress& p) { replies.send(p); }));
     if (session.must_end()) return kExitFailures;
   }
-  return kExitDone;
+  return stop.made() ? kExitIncomplete : kExitDone;
 }
 
 }  // namespace
@@ -79,12 +82,13 @@ int main(int argc, char** argv) {
   }
   log::set_up("trainer");
   try {
+    const worker::StopRequest stop;
     const auto options = parse_options(arguments);
     if (!started_by_an_agent()) {
       std::cerr << "calsweep-trainer is started by `calsweep run`, not by hand\n";
       return kExitUsage;
     }
-    return serve(options);
+    return serve(options, stop);
   } catch (const UsageError& error) {
     std::cerr << "calsweep-trainer: " << error.what() << '\n';
     return kExitUsage;

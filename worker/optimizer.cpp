@@ -33,6 +33,11 @@ class PlainAdam final : public Optimizer {
     scratch_.div_(std::sqrt(correction2)).add_(options_.epsilon);
     parameters_.addcdiv_(mean_, scratch_, -learning_rate / correction1);
   }
+  void visit_state(StateVisitor& visitor) override {
+    visitor.tensor("adam_mean", mean_);
+    visitor.tensor("adam_square", square_);
+    visitor.real("adam_steps", steps_);
+  }
 
  private:
   OptimizerOptions options_;
@@ -51,6 +56,9 @@ class PlainSgd final : public Optimizer {
     if (options_.weight_decay != 0.0) gradients_.add_(parameters_, options_.weight_decay);
     if (buffer_.defined()) buffer_.mul_(options_.momentum).add_(gradients_);
     parameters_.add_(buffer_.defined() ? buffer_ : gradients_, -learning_rate);
+  }
+  void visit_state(StateVisitor& visitor) override {
+    if (buffer_.defined()) visitor.tensor("sgd_buffer", buffer_);
   }
 
  private:
@@ -75,6 +83,11 @@ class FusedAdam final : public Optimizer {
                      options_.beta1, options_.beta2, options_.weight_decay, options_.epsilon,
                      /*amsgrad=*/false, /*maximize=*/false);
   }
+  void visit_state(StateVisitor& visitor) override {
+    visitor.tensor("adam_mean", mean_[0]);
+    visitor.tensor("adam_square", square_[0]);
+    visitor.tensor("adam_steps", steps_[0]);
+  }
 
  private:
   OptimizerOptions options_;
@@ -93,6 +106,12 @@ class FusedSgd final : public Optimizer {
                     learning_rate, /*dampening=*/0.0, /*nesterov=*/false, /*maximize=*/false,
                     /*is_first_step=*/first_);
     first_ = false;
+  }
+  void visit_state(StateVisitor& visitor) override {
+    if (!buffer_.empty()) visitor.tensor("sgd_buffer", buffer_[0]);
+    std::int64_t first = first_ ? 1 : 0;
+    visitor.integer("sgd_first", first);
+    first_ = first != 0;
   }
 
  private:

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "sweeps/settings.hpp"
+#include "worker/state_visitor.hpp"
 
 namespace calsweep::worker {
 
@@ -33,6 +34,8 @@ class Optimizer {
   virtual ~Optimizer() = default;
   /// One update of the parameters from the gradients.
   virtual void step(double learning_rate) = 0;
+  /// What the next steps depend on besides parameters and gradients.
+  virtual void visit_state(StateVisitor& visitor) = 0;
 };
 
 enum class Kernel { FusedIfPresent, Plain };

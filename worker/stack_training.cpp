@@ -1,150 +1,37 @@
 #include "worker/stack_training.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
-#include <numbers>
 
-#include "sweeps/cost.hpp"
 #include "sweeps/errors.hpp"
-#include "worker/epoch_metrics.hpp"
 #include "worker/stack_data.hpp"
-#include "worker/stage_file.hpp"
 
 namespace calsweep::worker {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-constexpr double kTrainWork = 3.0;  // forward and backward, in forwards
 constexpr std::int64_t kEvaluationBatch = 1000;
-constexpr std::int64_t kWarmupChunk = 200;  // steps between two looks at the losses
 // A subset is read every epoch; up to this size it is kept as float32.
 constexpr std::int64_t kMaxNormalizedSubsetBytes = std::int64_t{160} << 20;
 
-std::int64_t warmup_steps(const Settings& settings) {
-  return settings.integer("noise_warmup.samples") / settings.integer("noise_warmup.batch_size");
-}
-
-std::string seed_range(const Stack& stack) {
-  const auto first = stack.members.front().seed, last = stack.members.back().seed;
-  if (first == last) return "seed " + std::to_string(first);
-  return "seeds " + std::to_string(first) + "-" + std::to_string(last);
-}
-
-/// "d6 n2000 mixup seeds 0-9".
-std::string describe(const Stack& stack) {
-  const Settings& settings = stack.settings;
-  std::string method;
-  for (const auto ingredient : ingredient_names()) {
-    if (!settings.has(ingredient)) continue;
-    method += (method.empty() ? "" : "+") + std::string(ingredient);
-  }
-  return "d" + std::to_string(settings.integer("model.depth")) + " n" +
-         std::to_string(resolved_train_size(settings)) + " " +
-         (method.empty() ? "baseline" : method) + " " + seed_range(stack);
-}
-
-std::int64_t recorded_epochs(const Settings& settings) {
-  const std::int64_t every = settings.integer("logging.epoch_every");
-  return every == 0 ? 1 : settings.integer("training.epochs") / every + 2;
-}
-
-bool all_finite(const std::vector<float>& values) {
-  return std::all_of(values.begin(), values.end(),
-                     [](float value) { return std::isfinite(value); });
-}
-
 }  // namespace
 
-double stack_work(const Stack& stack, UnitKind kind) {
-  const Settings& settings = stack.settings;
-  double images = 0.0;
-  if (kind == UnitKind::Stage) {
-    images = kTrainWork * static_cast<double>(settings.integer("noise_warmup.samples"));
-  } else {
-    const auto epochs = static_cast<double>(settings.integer("training.epochs"));
-    const auto test = static_cast<double>(resolved_test_size(settings));
-    const auto sets = static_cast<double>(settings.texts("data.ood").size());
-    images = kTrainWork * epochs * static_cast<double>(resolved_train_size(settings)) +
-             test * (static_cast<double>(recorded_epochs(settings)) + sets);
-  }
-  return images * static_cast<double>(stack.members.size());
-}
-
-double scheduled_rate(const Settings& settings, std::int64_t epoch) {
-  const double rate = settings.real("training.learning_rate");
-  if (settings.text("training.schedule") == "constant") return rate;
-  const auto fraction =
-      static_cast<double>(epoch) / static_cast<double>(settings.integer("training.epochs"));
-  return rate * 0.5 * (1.0 + std::cos(std::numbers::pi * fraction));
-}
-
 StackTraining::StackTraining(const Stack& stack, DataCache& data, at::Device device,
-                             WorkProgress& progress)
+                             WorkProgress& progress, UnitCheckpoints* checkpoints)
     : stack_(stack),
       settings_(stack.settings),
       data_(data),
       device_(device),
       progress_(progress),
+      checkpoints_(checkpoints),
       label_(describe(stack)),
       n_classes_(dataset_of(settings_).n_classes),
-      network_(make_network(settings_, networks(), input_shape(settings_).pixels(), n_classes_,
-                            device)) {
+      network_(
+          make_network(settings_, networks(), input_shape(settings_).pixels(), n_classes_, device)),
+      records_(stack) {
   for (std::size_t k = 0; k < stack.members.size(); ++k) {
     Random random = generator_for(stack.members[k], "init");
     network_->initialize(static_cast<std::int64_t>(k), random);
   }
-}
-
-void StackTraining::warm_up() {
-  NoiseBatches noise(settings_, stack_.members, input_shape(settings_).pixels(), n_classes_,
-                     device_);
-  Trainer trainer(*network_, make_optimizer(warmup_optimizer(settings_), network_->parameters(),
-                                            network_->gradients()));
-  const double rate = settings_.real("noise_warmup.learning_rate");
-  const std::int64_t steps = warmup_steps(settings_);
-  const double work = kTrainWork * static_cast<double>(networks()) *
-                      static_cast<double>(settings_.integer("noise_warmup.batch_size"));
-  at::Tensor losses = at::zeros({networks()}, network_->parameters().options());
-  for (std::int64_t step = 0; step < steps; ++step) {
-    if (step % kWarmupChunk == 0) {
-      progress_.set_doing(label_ + ", noise step " + std::to_string(step) + "/" +
-                          std::to_string(steps));
-    }
-    trainer.step(noise.next(), rate, losses);
-    progress_.advance(work);
-  }
-}
-
-void StackTraining::store_stages(const RunDirectory& directory) {
-  for (std::size_t k = 0; k < stack_.members.size(); ++k) {
-    const StageId& stage = stack_.members[k].stage;
-    write_stage(directory.stage(stage), stage, network_->state(static_cast<std::int64_t>(k)));
-  }
-}
-
-void StackTraining::load_stages(const RunDirectory& directory) {
-  std::string problem;
-  for (std::size_t k = 0; k < stack_.members.size(); ++k) {
-    const StageId& stage = stack_.members[k].stage;
-    if (stage.is_zero() && !settings_.has("noise_warmup")) continue;
-    if (stage.is_zero()) {
-      throw CalsweepError("trial " + stack_.members[k].trial.str() +
-                          " has a noise warm-up but names no stage to start from");
-    }
-    const fs::path file = directory.stage(stage);
-    try {
-      read_stage(file, stage, network_->state(static_cast<std::int64_t>(k)));
-    } catch (const FormatError& error) {
-      // Out of the way, so that the next run trains the warm-up again instead of finding it
-      // "there".
-      const fs::path moved = directory.quarantine_file(file);
-      problem = std::string(error.what()) + "; it is now " + moved.string() +
-                ", and the same command trains its warm-up again";
-    }
-  }
-  if (!problem.empty()) throw FormatError(problem);
 }
 
 TaskBatches StackTraining::make_batches() {
@@ -178,53 +65,82 @@ TaskBatches StackTraining::make_batches() {
           make_ingredients(settings_, stack_.members, device_)};
 }
 
-bool StackTraining::all_diverged() const {
-  return std::all_of(records_.begin(), records_.end(), [](const TrialRecord& record) {
-    return record.outcome == TrialOutcome::Diverged;
-  });
+StackTraining::Task StackTraining::make_task() {
+  TaskBatches batches = make_batches();
+  const std::int64_t steps = batches.steps();
+  Trainer trainer(*network_, make_optimizer(task_optimizer(settings_), network_->parameters(),
+                                            network_->gradients()));
+  return {std::move(batches), std::move(trainer),
+          at::zeros({steps, networks()}, network_->parameters().options())};
 }
 
-void StackTraining::note_divergence(const at::Tensor& losses,
-                                    const std::vector<std::int64_t>& sizes,
-                                    std::vector<double>& means) {
-  const at::Tensor host = losses.to(at::kCPU).contiguous();  // [steps, K]; waits for the device
-  const float* loss = host.data_ptr<float>();
-  double images = 0.0;
-  for (std::size_t step = 0; step < sizes.size(); ++step) {
-    const auto size = static_cast<double>(sizes[step]);
-    images += size;
-    for (std::size_t k = 0; k < records_.size(); ++k) {
-      const auto value = static_cast<double>(loss[step * records_.size() + k]);
-      means[k] += value * size;
-      if (std::isfinite(value) || records_[k].outcome == TrialOutcome::Diverged) continue;
-      records_[k].outcome = TrialOutcome::Diverged;
-      records_[k].diverged_step = steps_done_ + static_cast<std::int64_t>(step) + 1;
-    }
+void StackTraining::visit_network(StateVisitor& visitor) {
+  for (std::int64_t k = 0; k < networks(); ++k) {
+    const std::string prefix = "network" + std::to_string(k) + "_";
+    for (const auto& [name, value] : network_->state(k)) visitor.tensor(prefix + name, value);
   }
-  for (double& mean : means) mean /= images;
-  steps_done_ += static_cast<std::int64_t>(sizes.size());
 }
 
-std::vector<double> StackTraining::train_epoch(Trainer& trainer, TaskBatches& batches,
-                                               double rate) {
-  const EpochOrder& epoch = batches.begin_epoch();
-  at::Tensor losses = at::zeros({epoch.steps(), networks()}, network_->parameters().options());
-  for (std::int64_t step = 0; step < epoch.steps(); ++step) {
-    trainer.step(batches.next(), rate, losses[step]);
-    const std::int64_t images = epoch.batch_sizes[static_cast<std::size_t>(step)] * networks();
-    progress_.advance(kTrainWork * static_cast<double>(images));
+void StackTraining::visit_task(StateVisitor& visitor, Task& task) {
+  visitor.integer("epoch", task.epoch);
+  visitor.integer("step", task.step);
+  visit_network(visitor);
+  task.trainer.visit_state(visitor);
+  task.batches.visit_state(visitor);
+  visitor.tensor("epoch_losses", task.losses);
+  records_.visit_state(visitor, task.epoch, task.steps_before());
+  visitor.real("work", work_);
+  double seconds = std::chrono::duration<double>(Clock::now() - task.started).count();
+  visitor.real("seconds", seconds);
+  if (!visitor.restoring()) return;
+  task.started = Clock::now() - std::chrono::duration_cast<Clock::duration>(
+                                    std::chrono::duration<double>(seconds));
+}
+
+bool StackTraining::resume_task(Task& task) {
+  if (checkpoints_ == nullptr || checkpoints_->in_training() == nullptr) return false;
+  checkpoints_->in_training()->restore([&](StateVisitor& v) { visit_task(v, task); });
+  if (task.epoch < 1 || task.step < 1 || task.step > task.losses.size(0)) {
+    throw UnfitCheckpoint("has an unexpected step");
   }
-  std::vector<double> means(records_.size(), 0.0);
-  note_divergence(losses, epoch.batch_sizes, means);
-  return means;
+  task.batches.begin_epoch();
+  task.batches.skip_to(task.step);
+  checkpoints_->resumed(
+      work_, "epoch " + std::to_string(task.epoch) + ", step " + std::to_string(task.step));
+  return true;
 }
 
-StackTraining::HostLogits StackTraining::evaluate(const PixelSource& images, std::int64_t n) {
+void StackTraining::train_epoch(Task& task) {
+  if (task.step == 0) {
+    task.batches.begin_epoch();
+    task.losses.zero_();
+  }
+  const EpochOrder& epoch = task.batches.epoch();
+  const double rate = scheduled_rate(settings_, task.epoch - 1);
+  while (task.step < epoch.steps()) {
+    task.trainer.step(task.batches.next(), rate, task.losses[task.step]);
+    const std::int64_t images = epoch.batch_sizes[static_cast<std::size_t>(task.step)] * networks();
+    ++task.step;
+    const double work = kTrainWork * static_cast<double>(images);
+    work_ += work;
+    progress_.advance(work);
+    if (checkpoints_ != nullptr) checkpoints_->at_boundary(save_task_, work_);
+  }
+}
+
+std::vector<double> StackTraining::end_epoch(Task& task) {
+  const at::Tensor host = task.losses.to(at::kCPU).contiguous();  // waits for the device
+  return records_.end_epoch({host.data_ptr<float>(), static_cast<std::size_t>(host.numel())},
+                            task.batches.epoch().batch_sizes, task.steps_before());
+}
+
+HostLogits StackTraining::evaluate(const PixelSource& images, std::int64_t n) {
   at::Tensor all = at::empty({n, networks(), n_classes_}, network_->parameters().options());
   for (std::int64_t begin = 0; begin < n; begin += kEvaluationBatch) {
     const std::int64_t size = std::min(kEvaluationBatch, n - begin);
     all.narrow(0, begin, size).copy_(network_->evaluate(images.slice(begin, size)));
     progress_.advance(static_cast<double>(size * networks()));
+    if (checkpoints_ != nullptr) checkpoints_->while_evaluating(save_task_, work_);
   }
   const at::Tensor host = all.transpose(0, 1).to(at::kCPU).contiguous();
   const float* logits = host.data_ptr<float>();
@@ -235,82 +151,47 @@ StackTraining::HostLogits StackTraining::evaluate(const PixelSource& images, std
   return result;
 }
 
-bool StackTraining::is_due(std::int64_t epoch) const {
-  const std::int64_t every = settings_.integer("logging.epoch_every");
-  if (epoch == settings_.integer("training.epochs")) return true;
-  return every > 0 && epoch % every == 0;
-}
-
 void StackTraining::record_epoch(std::int64_t epoch, const std::vector<double>& train_losses) {
   const LoadedSplit& test = test_split(settings_, data_);
   const std::int64_t n = test_count(settings_, test);
   test_logits_ = evaluate(test.images, n);
   const std::span labels(test.labels.data(), static_cast<std::size_t>(n));
-  for (std::size_t k = 0; k < records_.size(); ++k) {
-    if (records_[k].outcome == TrialOutcome::Diverged) continue;
-    const EpochMetrics metrics = epoch_metrics(test_logits_[k], labels, n_classes_);
-    records_[k].epochs.push_back({epoch, train_losses[k], metrics.accuracy, metrics.nll,
-                                  metrics.confidence, metrics.ece_guo2017, metrics.ece_noise2026});
-  }
+  records_.add_epoch(epoch, train_losses, test_logits_, labels, n_classes_);
 }
 
-void StackTraining::add_logits(const std::string& name, HostLogits logits) {
-  for (std::size_t k = 0; k < records_.size(); ++k) {
-    TrialRecord& record = records_[k];
-    if (record.outcome == TrialOutcome::Diverged) continue;
-    if (all_finite(logits[k])) {
-      record.logits.push_back({name, std::move(logits[k])});
-      continue;
-    }
-    record.outcome = TrialOutcome::Diverged;
-    record.diverged_step = steps_done_;
-  }
-}
-
-void StackTraining::log_final_logits() {
-  add_logits("test", std::move(test_logits_));
+void StackTraining::log_final_logits(std::int64_t steps_done) {
+  records_.add_logits("test", std::move(test_logits_), steps_done);
   if (settings_.integer("data.validation_size") > 0) {
     const auto rows = validation_rows(settings_, train_->images.count());
     const PixelSource held_out = train_->images.select(index_tensor(rows, device_));
-    add_logits("validation", evaluate(held_out, held_out.count()));
+    records_.add_logits("validation", evaluate(held_out, held_out.count()), steps_done);
   }
   for (const auto& entry : settings_.texts("data.ood")) {
     const LoadedSplit& ood = ood_split(settings_, entry, data_);
     const std::int64_t n = ood_count(settings_, ood);
-    add_logits("ood/" + entry, evaluate(ood.images, n));
+    records_.add_logits("ood/" + entry, evaluate(ood.images, n), steps_done);
   }
 }
 
 std::vector<TrialRecord> StackTraining::train() {
-  const auto started = Clock::now();
-  for (const auto& member : stack_.members) {
-    TrialRecord record;
-    record.id = member.trial;
-    record.settings = settings_.canonical();
-    record.seed = member.seed;
-    record.member = member.member;
-    record.fused_width = networks();
-    records_.push_back(std::move(record));
-  }
-  TaskBatches batches = make_batches();
-  Trainer trainer(*network_, make_optimizer(task_optimizer(settings_), network_->parameters(),
-                                            network_->gradients()));
+  Task task = make_task();
+  progress_.set_doing(label_);
   const std::int64_t epochs = settings_.integer("training.epochs");
   const std::string of_all = "/" + std::to_string(epochs);
-  progress_.set_doing(label_);
-  if (is_due(0)) record_epoch(0, std::vector<double>(records_.size(), std::nan("")));
-  for (std::int64_t epoch = 1; epoch <= epochs && !all_diverged(); ++epoch) {
-    progress_.set_doing(label_ + ", epoch " + std::to_string(epoch) + of_all);
-    const auto losses = train_epoch(trainer, batches, scheduled_rate(settings_, epoch - 1));
-    if (is_due(epoch)) record_epoch(epoch, losses);
+  if (!resume_task(task) && epoch_is_recorded(settings_, 0)) {
+    record_epoch(0, std::vector<double>(stack_.members.size(), std::nan("")));
   }
-  if (!all_diverged()) log_final_logits();
-  const std::chrono::duration<double> seconds = Clock::now() - started;
-  for (auto& record : records_) {
-    record.train_seconds = seconds.count() / static_cast<double>(networks());
-    if (record.outcome == TrialOutcome::Diverged) record.logits.clear();
+  save_task_ = [&](StateVisitor& visitor) { visit_task(visitor, task); };
+  for (;; ++task.epoch, task.step = 0) {
+    progress_.set_doing(label_ + ", epoch " + std::to_string(task.epoch) + of_all);
+    train_epoch(task);
+    const auto losses = end_epoch(task);
+    if (epoch_is_recorded(settings_, task.epoch)) record_epoch(task.epoch, losses);
+    if (task.epoch == epochs || records_.all_diverged()) break;
   }
-  return std::move(records_);
+  if (!records_.all_diverged()) log_final_logits(task.steps_before() + task.step);
+  save_task_ = {};
+  return records_.finish(std::chrono::duration<double>(Clock::now() - task.started).count());
 }
 
 }  // namespace calsweep::worker

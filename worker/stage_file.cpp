@@ -1,17 +1,11 @@
 #include "worker/stage_file.hpp"
 
-#include <torch/csrc/jit/serialization/pickle.h>
-
-#include <cstring>
 #include <string>
 
-#include "sweeps/errors.hpp"
-#include "sweeps/run_directory.hpp"
+#include "worker/pickled_dictionary.hpp"
 
 namespace calsweep::worker {
 namespace {
-
-using Dictionary = c10::impl::GenericDict;
 
 std::string checksum(const std::vector<NamedTensor>& tensors) {
   std::string content;
@@ -31,39 +25,11 @@ std::vector<NamedTensor> on_cpu(const std::vector<NamedTensor>& tensors) {
   return copies;
 }
 
-[[noreturn]] void refuse(const std::filesystem::path& file, const std::string& why) {
-  throw FormatError("stage file " + file.string() + " " + why);
-}
-
-c10::IValue parse(const std::filesystem::path& file) {
-  const std::string content = read_file(file);
-  try {
-    return torch::jit::pickle_load(std::vector<char>(content.begin(), content.end()));
-  } catch (const c10::Error& error) {
-    refuse(file, "is damaged (" + std::string(error.what_without_backtrace()).substr(0, 120) + ")");
-  }
-}
-
-c10::IValue entry(const std::filesystem::path& file, const Dictionary& dictionary,
-                  const std::string& name) {
-  const auto found = dictionary.find(name);
-  if (found == dictionary.end()) refuse(file, "lacks " + name);
-  return found->value();
-}
-
-std::string string_entry(const std::filesystem::path& file, const Dictionary& dictionary,
-                         const std::string& name) {
-  const c10::IValue value = entry(file, dictionary, name);
-  if (!value.isString()) refuse(file, "has no text for " + name);
-  return value.toStringRef();
-}
-
-at::Tensor tensor_entry(const std::filesystem::path& file, const Dictionary& dictionary,
-                        const NamedTensor& expected) {
-  const c10::IValue value = entry(file, dictionary, expected.name);
+at::Tensor tensor_entry(const PickledFile& file, const NamedTensor& expected) {
+  const c10::IValue value = file.entry(expected.name);
   if (!value.isTensor() || value.toTensor().scalar_type() != at::kFloat ||
       value.toTensor().sizes() != expected.value.sizes()) {
-    refuse(file, "holds another network: " + expected.name + " differs in shape");
+    file.refuse("holds another network: " + expected.name + " differs in shape");
   }
   return value.toTensor().contiguous();
 }
@@ -73,30 +39,24 @@ at::Tensor tensor_entry(const std::filesystem::path& file, const Dictionary& dic
 void write_stage(const std::filesystem::path& file, const StageId& stage,
                  const std::vector<NamedTensor>& state) {
   const auto tensors = on_cpu(state);
-  Dictionary dictionary(c10::StringType::get(), c10::AnyType::get());
+  PickledDictionary dictionary = make_dictionary();
   dictionary.insert("format", kStageFormat);
   dictionary.insert("stage", stage.str());
   dictionary.insert("checksum", checksum(tensors));
   for (const auto& [name, value] : tensors) dictionary.insert(name, value);
-  const std::vector<char> bytes = torch::jit::pickle_save(c10::IValue(dictionary));
-  write_file_atomically(file, std::string_view(bytes.data(), bytes.size()));
+  write_dictionary(file, dictionary);
 }
 
 void read_stage(const std::filesystem::path& file, const StageId& stage,
                 const std::vector<NamedTensor>& state) {
-  const c10::IValue content = parse(file);
-  if (!content.isGenericDict()) refuse(file, "is no stage file");
-  const Dictionary dictionary = content.toGenericDict();
-  const c10::IValue format = entry(file, dictionary, "format");
-  if (!format.isInt() || format.toInt() != kStageFormat) refuse(file, "has another format version");
-  if (string_entry(file, dictionary, "stage") != stage.str()) refuse(file, "is another stage's");
+  const PickledFile content(file, "stage file");
+  if (content.integer("format") != kStageFormat) content.refuse("has another format version");
+  if (content.text("stage") != stage.str()) content.refuse("is another stage's");
   std::vector<NamedTensor> tensors;
   for (const auto& expected : state) {
-    tensors.push_back({expected.name, tensor_entry(file, dictionary, expected)});
+    tensors.push_back({expected.name, tensor_entry(content, expected)});
   }
-  if (string_entry(file, dictionary, "checksum") != checksum(tensors)) {
-    refuse(file, "does not match its checksum");
-  }
+  if (content.text("checksum") != checksum(tensors)) content.refuse("does not match its checksum");
   for (std::size_t i = 0; i < state.size(); ++i) {
     at::Tensor target = state[i].value;
     target.copy_(tensors[i].value);

@@ -2,9 +2,18 @@
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
+#include <ATen/Version.h>
 #include <dlfcn.h>
 #include <malloc.h>
+#include <torch/version.h>
 
+#define CALSWEEP_HAS_DEVICE_ALLOCATOR \
+  (TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 9))
+#if CALSWEEP_HAS_DEVICE_ALLOCATOR
+#include <c10/core/CachingDeviceAllocator.h>
+#endif
+
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 
@@ -46,6 +55,13 @@ std::string gpu_name(int index) {
   return name.data();
 }
 
+bool mentions(const c10::Error& error, std::initializer_list<std::string_view> words) {
+  const std::string_view text = error.what_without_backtrace();
+  return std::any_of(words.begin(), words.end(), [&](std::string_view word) {
+    return text.find(word) != std::string_view::npos;
+  });
+}
+
 }  // namespace
 
 at::Device set_up_torch(const std::string& text, int threads) {
@@ -70,6 +86,46 @@ std::string describe_device(at::Device device) {
   if (device.is_cpu()) return "cpu";
   const std::string name = gpu_name(device.index());
   return device.str() + (name.empty() ? "" : " " + name);
+}
+
+std::string describe_numerics(at::Device device) {
+  const std::string library = ", LibTorch " + std::string(TORCH_VERSION);
+  if (device.is_cpu()) {
+    return "cpu " + at::get_cpu_capability() + ", " + std::to_string(at::get_num_threads()) +
+           " threads" + library;
+  }
+  const std::string name = gpu_name(device.index());
+  return (name.empty() ? "a GPU without a name" : name) + library;
+}
+
+bool device_computes(at::Device device) {
+  // Row i of `a` is all i + 1, so every entry of a * ones is 64 (i + 1), exact in float32.
+  constexpr std::int64_t n = 64;
+  const auto options = at::TensorOptions().dtype(at::kFloat).device(device);
+  const at::Tensor a = at::arange(1, n + 1, options).unsqueeze(1).expand({n, n}).contiguous();
+  const at::Tensor product = at::mm(a, at::ones({n, n}, options)).to(at::kCPU);
+  const at::Tensor expected = at::arange(1, n + 1, at::TensorOptions().dtype(at::kFloat)) * n;
+  return at::equal(product, expected.unsqueeze(1).expand({n, n}));
+}
+
+void release_memory(at::Device device) {
+#if CALSWEEP_HAS_DEVICE_ALLOCATOR
+  if (!device.is_cpu()) c10::getDeviceAllocator(device.type())->emptyCache();
+#else
+  (void)device;  // an older LibTorch empties its cache by itself before it reports a lack of memory
+#endif
+  ::malloc_trim(0);
+}
+
+bool is_out_of_memory(const c10::Error& error) {
+  return dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr ||
+         mentions(error, {"out of memory", "can't allocate memory", "not enough memory",
+                          "CUBLAS_STATUS_ALLOC_FAILED"});
+}
+
+bool is_device_error(const c10::Error& error) {
+  return mentions(error, {"CUDA error", "CUDA driver error", "CUBLAS_STATUS", "CUDNN_STATUS",
+                          "CURAND_STATUS", "CUSOLVER_STATUS", "HIP error", "NVML_SUCCESS"});
 }
 
 }  // namespace calsweep::worker

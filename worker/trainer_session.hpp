@@ -14,6 +14,8 @@ namespace calsweep::worker {
 struct SessionOptions {
   std::string device = "auto";  ///< auto (a GPU if there is one), cpu, cuda:N
   int threads = 1;              ///< LibTorch's threads inside one operation
+  /// Asked between steps: true ends the unit as soon as its state is stored.
+  std::function<bool()> stop_requested = [] { return false; };
 };
 
 /// "2.13.0".
@@ -26,8 +28,9 @@ class TrainerSession {
   ~TrainerSession();
 
   TrainerHello hello() const;
-  /// Trains and seals one unit; progress goes to `sink`. Every failure comes back as a
-  /// TrainerFailed. Data sets stay in memory for the next unit.
+  /// Trains and seals one unit, from its checkpoints where there are any; progress goes to `sink`.
+  /// A stop that was requested comes back as TrainerStopped, every failure as a TrainerFailed. Data
+  /// sets stay in memory for the next unit.
   TrainerReply run(const TrainCommand& command,
                    const std::function<void(const TrainerProgress&)>& sink);
   /// True after a failure that leaves the device unusable: this process should end.

@@ -30,6 +30,8 @@ class Trainer {
 
   /// losses: [K], on the device; nothing here waits for the device.
   void step(const Batch& batch, double learning_rate, const at::Tensor& losses);
+  /// Of the optimiser.
+  void visit_state(StateVisitor& visitor) { optimizer_->visit_state(visitor); }
 
  private:
   StackedNetwork& network_;

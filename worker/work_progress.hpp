@@ -4,6 +4,7 @@
 // a second. There is deliberately no timer thread: a trainer that hangs must fall silent.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <string>
@@ -24,6 +25,8 @@ class WorkProgress {
   void set_total(double work) { total_ = work; }
   void set_doing(std::string doing) { now_.doing = std::move(doing); }
   void advance(double work);
+  /// The work done is at least this much, for whatever reason.
+  void reach(double work) { done_ = std::max(done_, work); }
   void networks_done(std::int64_t n) { now_.networks_done += n; }
   /// Sends a message now.
   void report();
