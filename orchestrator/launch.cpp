@@ -114,7 +114,7 @@ bool Launch::launcher_is_gone() const { return session_ && ::getppid() != parent
 
 int Launch::leave(int exit_code) {
   if (!session_) return exit_code;
-  if (clean_ && !a_kill_may_follow() && !launcher_is_gone()) {
+  if (clean_ && (rank() != 0 || !a_kill_may_follow()) && !launcher_is_gone()) {
     session_->finalize();
     return exit_code;
   }

@@ -1,6 +1,8 @@
 #include "orchestrator/mpi_session.hpp"
 
 #include <mpi.h>
+#include <signal.h>
+#include <unistd.h>
 
 #include <cstdlib>
 
@@ -8,11 +10,29 @@
 
 namespace calsweep::orchestrator {
 
+namespace {
+
+// A rank or node that dies while MPI starts leaves the others waiting in it for ever.
+constexpr unsigned kStartSeconds = 180;
+
+void give_up_starting(int) {
+  static constexpr char text[] =
+      "calsweep: MPI did not start within 180 s: a rank or node was lost while it did; run the same "
+      "command again\n";
+  const ssize_t ignored = ::write(STDERR_FILENO, text, sizeof text - 1);
+  static_cast<void>(ignored);
+  ::_exit(kExitIncomplete);
+}
+
+}  // namespace
+
 MpiSession::MpiSession() {
   // Without these a waiting rank takes the processor from a trainer, and the loss of a peer makes
   // MPI_Finalize wait for ever. What the user set counts.
   ::setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0);
   ::setenv("OMPI_MCA_async_mpi_finalize", "1", 0);
+  ::signal(SIGALRM, give_up_starting);
+  ::alarm(kStartSeconds);
   int provided = 0;
   if (MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS) {
     throw CalsweepError("MPI does not start: see the messages above; try `mpirun -n 2 hostname`");
@@ -29,6 +49,7 @@ MpiSession::MpiSession() {
   MPI_Allreduce(&rank_, &lowest, 1, MPI_INT, MPI_MIN, host);
   rank_zero_here_ = lowest == 0;
   MPI_Comm_free(&host);
+  ::alarm(0);
 }
 
 MpiSession::~MpiSession() { finalize(); }
