@@ -141,6 +141,7 @@ constexpr const char* kSignals =
 say() { printf '%s slurm script: %s\n' "$(date -u +%FT%TZ)" "$*"; }
 launcher=
 stopping=no
+# shellcheck disable=SC2317  # called by the traps
 pass_on() {
   stopping=yes
   say "$1 came: the sweep saves and stops"

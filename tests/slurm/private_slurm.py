@@ -114,11 +114,12 @@ class Machine:
         ready = root / f"ready.{name}"
         ready.unlink(missing_ok=True)
         self.name = name
-        self.keeper = subprocess.Popen(
-            ["unshare", "-n", "-m", "-u", "-i", "-p", "-f", "--mount-proc", "--kill-child=KILL",
-             "bash", "-c", MACHINE, "machine", name, str(root)],
-            stdin=subprocess.DEVNULL, stdout=open(root / "log" / f"{name}.out", "ab"),
-            stderr=subprocess.STDOUT, preexec_fn=die_with_parent, start_new_session=True)
+        with open(root / "log" / f"{name}.out", "ab") as log:
+            self.keeper = subprocess.Popen(
+                ["unshare", "-n", "-m", "-u", "-i", "-p", "-f", "--mount-proc", "--kill-child=KILL",
+                 "bash", "-c", MACHINE, "machine", name, str(root)],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=die_with_parent,
+                start_new_session=True)
         wait_for(ready.exists, 20, f"{name} has no namespaces")
         children = Path(f"/proc/{self.keeper.pid}/task/{self.keeper.pid}/children").read_text().split()
         self.first = int(children[0])
@@ -196,10 +197,10 @@ class PrivateSlurm:
         (self.root / "mpi.conf").write_text("PMIxCollFence=ring\n")
 
     def _daemon(self, machine, *command):
-        log = open(self.root / "log" / f"{machine.name}.{command[0]}.out", "ab")
-        self.daemons.append(subprocess.Popen(
-            machine.command(command), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment,
-            start_new_session=True))
+        with open(self.root / "log" / f"{machine.name}.{command[0]}.out", "ab") as log:
+            self.daemons.append(subprocess.Popen(
+                machine.command(command), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment,
+                start_new_session=True))
 
     def _start_controller(self):
         controller = self.machines["ctl"] = Machine("ctl", self.root)
