@@ -158,7 +158,9 @@ class TrainerFailures(FailureTest):
         status = self.status()
         self.assertEqual([t for unit in status["set_aside"] for t in unit["trials"]], [poison])
         self.assertEqual(status["trials"]["done"], N_TRIALS - 1)
-        self.assertIn(poison, self.calsweep("status", self.run_folder).stdout)
+        shown = self.calsweep("status", self.run_folder).stdout
+        self.assertIn("1 set aside", shown)
+        self.assertIn("SIGSEGV", shown)
         analysis = self.calsweep("analyze", self.run_folder)
         self.assertIn(f"{N_TRIALS - 1} of {N_TRIALS} replicates", analysis.stderr)
         self.assert_succeeded(self.run_it(sweep))  # without the poison it is tried again
@@ -199,11 +201,11 @@ class TrainerFailures(FailureTest):
 class MemoryFailures(FailureTest):
     def expect_narrower_stacks(self, failing, *said):
         sweep = self.write_spec(WIDE_SPEC.format(seeds=8))
-        done = self.run_it(sweep, "--slots", 1, failing=failing)
+        done = self.run_it(sweep, "--slots", 1, failing=failing, timeout=250)
         self.assert_succeeded(done)
         for text in said:
             self.assertIn(text, done.stderr)
-        self.assertRegex(done.stderr, r"[Ff]us\w+ .*\b4\b|\b4\b.* (networks|fus)")
+        self.assertIn("at most 4 of shape", done.stderr)
         self.assertEqual(self.status()["trials"]["done"], 8)
         self.assert_succeeded(self.calsweep("analyze", self.run_folder))
         widths = program.rows(self.run_folder / "results.db", "SELECT DISTINCT fused_width FROM provenance")
@@ -211,7 +213,7 @@ class MemoryFailures(FailureTest):
         # It is remembered: more of the same shape fits at once.
         failures = self.ledger("SELECT count(*) FROM attempts WHERE outcome = 'failed'")
         more = self.write_spec(WIDE_SPEC.format(seeds=16))
-        self.assert_succeeded(self.run_it(more, "--slots", 1, failing=failing))
+        self.assert_succeeded(self.run_it(more, "--slots", 1, failing=failing, timeout=250))
         self.assertEqual(self.ledger("SELECT count(*) FROM attempts WHERE outcome = 'failed'"), failures)
 
     def test_out_of_memory_by_the_kernel_halves_the_width(self):
