@@ -72,7 +72,7 @@ void make(const fs::path& spec_file, const RunDirectory& run, std::size_t networ
   write_file_atomically(run.data(), data.to_json());
   write_file_atomically(run.spec(), spec.source_text);
   const Sweep sweep = expand(std::move(spec), std::move(data));
-  const PackingOptions packing{std::numeric_limits<double>::infinity(), networks_per_unit};
+  const PackingOptions packing{std::numeric_limits<double>::infinity(), networks_per_unit, {}};
   const auto units = pack_units(
       sweep, packing, [](const TrialId&) { return false; }, [](const StageId&) { return false; });
   Ledger ledger(run.ledger());

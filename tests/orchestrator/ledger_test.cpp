@@ -3,6 +3,8 @@
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include <fstream>
 
 #include "sweeps/errors.hpp"
@@ -170,6 +172,51 @@ TEST_F(LedgerTest, damage_that_sqlite_does_not_see_is_found_on_opening) {
     damage(sql);
     EXPECT_THROW(Ledger{file}, FormatError) << sql;
   }
+}
+
+TEST_F(LedgerTest, fusion_limits_and_set_aside_trials_are_remembered) {
+  {
+    Ledger ledger(file);
+    ledger.begin();
+    ledger.start_run("h", 7);
+    ledger.remember({"mlp d6", "cuda NVIDIA H100", 8});
+    ledger.remember({"mlp d6", "cuda NVIDIA H100", 4});
+    ledger.remember({"mlp d2", "cpu", 2});
+    ledger.set_aside(unit, "killed", "");
+    ledger.commit();
+  }
+  const Ledger ledger(file);
+  std::map<std::string, std::int64_t> widths;
+  for (const auto& limit : ledger.fusion_limits()) widths[limit.shape + limit.device] = limit.width;
+  EXPECT_EQ(widths, (std::map<std::string, std::int64_t>{{"mlp d6cuda NVIDIA H100", 4},
+                                                         {"mlp d2cpu", 2}}));
+  EXPECT_EQ(ledger.set_aside_trials(),
+            (std::unordered_set<TrialId>{TrialId::of("a"), TrialId::of("b")}));
+}
+
+TEST_F(LedgerTest, a_ledger_of_version_1_is_brought_up_to_date) {
+  {
+    Ledger ledger(file);
+    ledger.begin();
+    ledger.start_run("h", 7);
+    ledger.attempt_started(Attempt{3}, unit, "h", {AgentId{1}, 0});
+    ledger.unit_sealed(unit, done(unit, 3));
+    ledger.commit();
+  }
+  SQLite::Database(file.string(), SQLite::OPEN_READWRITE)
+      .exec("DROP TABLE fusion_limits; ALTER TABLE attempts DROP COLUMN resumed_at; "
+            "PRAGMA user_version = 1");
+  {
+    Ledger ledger(file);
+    EXPECT_EQ(ledger.done_trials().size(), 2U);
+    ledger.begin();
+    ledger.remember({"s", "cpu", 2});
+    ledger.attempt_started(Attempt{4}, stage, "h", {AgentId{1}, 0});
+    ledger.unit_sealed(stage, done(stage, 4));
+    ledger.commit();
+  }
+  EXPECT_EQ(ask("PRAGMA user_version"), "2");
+  EXPECT_EQ(ask("SELECT group_concat(attempt) FROM attempts"), "3,4");
 }
 
 TEST_F(LedgerTest, second_opening_is_refused_while_the_first_lives) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -101,6 +102,90 @@ TEST(WorkUnitTest, travels_as_json) {
   }
   EXPECT_THROW(WorkUnit::from_json("{}"), FormatError);
   EXPECT_THROW(WorkUnit::from_json("not json"), FormatError);
+}
+
+std::vector<TrialId> trials_of(const WorkUnit& unit) {
+  std::vector<TrialId> trials;
+  for (const auto& stack : unit.stacks) {
+    for (const auto& member : stack.members) trials.push_back(member.trial);
+  }
+  return trials;
+}
+
+// The largest unit of trials in the small sweep, stacks of up to `fuse`.
+WorkUnit large_unit(std::int64_t fuse) {
+  Sweep sweep = expand_or_fail(kSmallSpec);
+  sweep.spec.execution.fuse = fuse;
+  PackingOptions options;
+  options.flops_per_unit = 1e18;
+  WorkUnit largest;
+  for (auto& unit : pack_units(sweep, options, kNothing, [](const auto&) { return true; })) {
+    if (unit.n_networks() > largest.n_networks()) largest = std::move(unit);
+  }
+  return largest;
+}
+
+TEST(DivideUnitTest, halves_hold_every_trial_once_and_keep_stacks_whole) {
+  const WorkUnit whole = large_unit(3);
+  ASSERT_GT(whole.stacks.size(), 2U);
+  const auto parts = halves(whole);
+  ASSERT_EQ(parts.size(), 2U);
+  auto trials = trials_of(parts[0]);
+  const auto rest = trials_of(parts[1]);
+  trials.insert(trials.end(), rest.begin(), rest.end());
+  EXPECT_EQ(trials, trials_of(whole));
+  EXPECT_EQ(parts[0].stacks.size() + parts[1].stacks.size(), whole.stacks.size());
+  EXPECT_DOUBLE_EQ(parts[0].flops + parts[1].flops, whole.flops);
+  EXPECT_NE(parts[0].id, whole.id);
+  EXPECT_NE(parts[0].id, parts[1].id);
+  EXPECT_EQ(parts[0].shape, whole.shape);
+  // A checkpoint belongs to a stack, whatever unit that is in.
+  EXPECT_EQ(stack_id(parts[0].stacks[0], parts[0].kind), stack_id(whole.stacks[0], whole.kind));
+}
+
+TEST(DivideUnitTest, halving_ends_with_single_networks) {
+  std::vector<WorkUnit> left{large_unit(3)};
+  const auto n = left[0].n_networks();
+  std::size_t singles = 0;
+  while (!left.empty()) {
+    const WorkUnit unit = left.back();
+    left.pop_back();
+    if (unit.n_networks() == 1) {
+      ++singles;
+      continue;
+    }
+    for (auto& half : halves(unit)) left.push_back(std::move(half));
+  }
+  EXPECT_EQ(singles, n);
+}
+
+TEST(DivideUnitTest, narrowed_units_hold_the_same_trials_in_narrower_stacks) {
+  const WorkUnit wide = large_unit(3);
+  ASSERT_EQ(wide.width(), 3U);
+  const WorkUnit narrow = narrowed(wide, 2);
+  EXPECT_EQ(narrow.width(), 2U);
+  EXPECT_EQ(trials_of(narrow), trials_of(wide));
+  EXPECT_DOUBLE_EQ(narrow.flops, wide.flops);
+  EXPECT_EQ(narrow.needs, wide.needs);
+  EXPECT_EQ(narrow.stacks.size(), 2 * wide.stacks.size());  // 3 = 2 + 1
+}
+
+TEST(PackUnitsTest, suspects_share_nothing_with_others) {
+  Sweep sweep = expand_or_fail(kSmallSpec);
+  sweep.spec.execution.fuse = 3;
+  const TrialId suspect = sweep.trials[1].id;
+  PackingOptions options;
+  options.alone = [&](const TrialId& trial) { return trial == suspect; };
+  const auto units = pack_units(sweep, options, kNothing, kNothing);
+  const auto stacks = stack_of_each_trial(units);
+  EXPECT_EQ(stacks.size(), sweep.trials.size());
+  EXPECT_EQ(stacks.at(suspect), std::vector<TrialId>{suspect});
+  for (const auto& unit : units) {
+    const auto trials = trials_of(unit);
+    if (std::find(trials.begin(), trials.end(), suspect) != trials.end()) {
+      EXPECT_EQ(trials.size(), 1U);
+    }
+  }
 }
 
 }  // namespace
