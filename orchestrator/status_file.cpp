@@ -1,6 +1,8 @@
 #include "orchestrator/status_file.hpp"
 
+#include <fcntl.h>
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -140,17 +142,32 @@ std::string status_json(const RunStatus& status) {
   return to_json(status).dump(2, ' ', false, json::error_handler_t::replace) + "\n";
 }
 
+// For a full disk, where the room the file has is all there is: not atomic, but better than a file
+// that goes on saying "running".
+static bool overwrite_in_place(const fs::path& file, const std::string& content) {
+  const int fd = ::open(file.c_str(), O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  const auto size = static_cast<off_t>(content.size());
+  const bool written = ::pwrite(fd, content.data(), content.size(), 0) == size;
+  const bool cut = written && ::ftruncate(fd, size) == 0;
+  ::close(fd);
+  return cut;
+}
+
 void write_status(const RunDirectory& run, const RunStatus& status) {
   fs::path partial = run.status();
   partial += ".partial";
+  const std::string content = status_json(status);
   {
     std::ofstream stream(partial, std::ios::binary | std::ios::trunc);
-    stream << status_json(status);
+    stream << content;
     stream.flush();
     if (!stream) {
       const int code = errno;
       std::error_code ignored;
       fs::remove(partial, ignored);  // on a full disk every byte counts
+      const bool full = code == ENOSPC || code == EDQUOT;
+      if (full && overwrite_in_place(run.status(), content)) return;
       throw IoError(fmt::format("cannot write {}: {}", partial.string(), std::strerror(code)));
     }
   }
