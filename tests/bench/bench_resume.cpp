@@ -1,5 +1,5 @@
 // Makes run directories that look as after a long run, and measures the ledger on them. Driven by
-// resume_time.py; built on demand: ninja bench-resume
+// resume_time.py
 //
 //   bench-resume make SPEC DIRECTORY NETWORKS_PER_UNIT   every trial of SPEC finished: sealed unit
 //       files with made-up logits, stage files, the ledger written as the dispatch loop does

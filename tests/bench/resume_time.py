@@ -44,7 +44,7 @@ noise_warmup = {{ samples = 1280 }}
 [methods.mixup]
 mixup = true
 [methods.label-smoothing]
-label_smoothing = 0.1
+label_smoothing = true
 """
 
 

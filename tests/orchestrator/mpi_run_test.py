@@ -270,14 +270,23 @@ class MpiRunTest(unittest.TestCase):
         time.sleep(1)
         ranks = named(children(process.pid), "run-driver")
         self.assertEqual(len(ranks), 3)
-        before = {pid: cpu_seconds(pid) for pid in ranks}
-        time.sleep(5)
-        shares = {rank_of(pid): (cpu_seconds(pid) - before[pid]) / 5 for pid in ranks}
+        # The best of several windows: on a busy machine every wake-up costs more, never less.
+        shares = {}
+        for _ in range(6):
+            before = {pid: cpu_seconds(pid) for pid in ranks}
+            begun = time.monotonic()
+            time.sleep(3)
+            seconds = time.monotonic() - begun
+            for pid in ranks:
+                share = (cpu_seconds(pid) - before[pid]) / seconds
+                shares[rank_of(pid)] = min(share, shares.get(rank_of(pid), 1.0))
+            if max(shares.values()) < 0.02:
+                break
         print("CPU share of waiting ranks:", {r: f"{100 * s:.1f} %" for r, s in shares.items()})
         process.send_signal(signal.SIGTERM)
         self.finish(process)
         for rank, share in shares.items():
-            self.assertLess(share, 0.04, f"rank {rank}")
+            self.assertLess(share, 0.02, f"rank {rank}")
 
 
 if __name__ == "__main__":
