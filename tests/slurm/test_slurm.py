@@ -202,6 +202,17 @@ def cut_link(sweep):
     assert sweep.wait_ended() == "COMPLETED"
 
 
+def coordinators_cut_link(sweep):
+    # The first start goes on where Slurm cannot see it; the second waits for its lock.
+    job = sweep.submit()
+    sweep.wait_sealed()
+    number = int(sweep.nodes_of(job)[0][1:])
+    sweep.slurm.cut(number)
+    sweep.wait(lambda: sweep.restarts(job) >= 1 and sweep.slurm.job_state(job) == "RUNNING", "restarted")
+    sweep.slurm.heal(number)
+    assert sweep.wait_ended() == "COMPLETED"
+
+
 def survivors(sweep):
     job = sweep.submit("--survive-node-loss", "--agent-silence", "5", nodes=3)
     sweep.wait_sealed()
@@ -220,7 +231,7 @@ def submitted_twice(sweep):
 
 
 SCENARIOS = (time_limit, signals, array_in_turn, preemption, node_crash, coordinators_node_crash, cut_link,
-             survivors, with_mpirun, submitted_twice, to_the_end)
+             coordinators_cut_link, survivors, with_mpirun, submitted_twice, to_the_end)
 
 
 class Slurm(unittest.TestCase):
