@@ -109,11 +109,11 @@ std::string launch_command(const SlurmJob& job) {
     if (job.nodes == 1) return "";
     return fmt::format("mpirun -n {} --map-by node --oversubscribe --bind-to none", tasks);
   }
-  if (job.nodes == 1) return "srun --ntasks=1 --mpi=none --cpu-bind=none";
+  if (job.nodes == 1) return "srun --ntasks=1 --mpi=none --cpu-bind=none --immediate=60";
   return fmt::format(
       "srun --mpi=pmix --nodes={} --ntasks={} --distribution=cyclic --overcommit --cpu-bind=none "
       "\\\n"
-      "    --wait=0 --kill-on-bad-exit={}",
+      "    --immediate=60 --wait=0 --kill-on-bad-exit={}",
       job.nodes, tasks, job.survive_node_loss ? "0 --no-kill" : "1");
 }
 
@@ -124,7 +124,8 @@ std::string launching(const SlurmJob& job) {
                            "serve, one per node.\n";
   text += R"(job=${SLURM_ARRAY_JOB_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}
 job=${job:-$SLURM_JOB_ID}
-code_file=$directory/slurm/$job.code   # the exit code of task 0
+code_file=$directory/slurm/$job.code         # the exit code of task 0
+crash_file=$directory/slurm/$job.crashes     # a line per crashed start of this job
 launch() {
 )";
   const std::string command = launch_command(job);
@@ -203,7 +204,8 @@ std::string last_words(const SlurmJob& job) {
         "      say \"incomplete: the next job of the array continues\"\n"
         "    else\n      put_back\n    fi";
   }
-  return R"(case $code in
+  return R"(if ((code == 0 || code == 75)); then rm -f "$crash_file"; fi
+case $code in
   0) say "the sweep is complete; next: calsweep analyze $directory" ;;
   1) say "done, but some trials were set aside: calsweep status $directory lists them" ;;
   2) say "refused: see the message above; nothing was changed" ;;
@@ -212,7 +214,16 @@ std::string last_words(const SlurmJob& job) {
     )" + incomplete +
          R"(
     ;;
-  *) say "crashed three times with code $code: see above, and run: calsweep doctor $directory" ;;
+  *)
+    echo "$code" >>"$crash_file"
+    if (($(wc -l <"$crash_file") <= 3)); then
+      say "crashed three times with code $code; perhaps other nodes are better"
+      put_back
+    else
+      say "crashes again and again with code $code: see above, and run: calsweep doctor $directory"
+      rm -f "$crash_file"
+    fi
+    ;;
 esac
 exit "$code"
 )";

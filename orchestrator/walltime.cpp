@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "orchestrator/helper_program.hpp"
+#include "orchestrator/utc_time.hpp"
 #include "sweeps/errors.hpp"
 
 namespace calsweep::orchestrator {
@@ -93,9 +94,13 @@ double duration_seconds(std::string_view text) {
   return weighted(numbers, {60.0, 1.0, 0.0});
 }
 
-}  // namespace
+// Slurm gives a job without a limit a year.
+std::optional<double> unless_a_year(std::optional<double> end) {
+  if (end && *end - unix_seconds() > 360.0 * 86400.0) return std::nullopt;
+  return end;
+}
 
-std::optional<double> job_end_unix(const Environment& environment) {
+std::optional<double> asked_job_end(const Environment& environment) {
   const auto given = environment.find("SLURM_JOB_END_TIME");
   if (given != environment.end()) return time_from(given->second);
   const auto job = environment.find("SLURM_JOB_ID");
@@ -107,6 +112,12 @@ std::optional<double> job_end_unix(const Environment& environment) {
   const auto scontrol = run_helper({"scontrol", "show", "job", job->second}, asking());
   if (!scontrol.succeeded()) return std::nullopt;
   return time_from(value_after(scontrol.output, " EndTime="));
+}
+
+}  // namespace
+
+std::optional<double> job_end_unix(const Environment& environment) {
+  return unless_a_year(asked_job_end(environment));
 }
 
 double parse_duration(std::string_view text) {

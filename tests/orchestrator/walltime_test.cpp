@@ -80,6 +80,11 @@ TEST(JobEndTest, is_unknown_without_a_limit_or_an_answer) {
   }
 }
 
+TEST(JobEndTest, is_none_where_slurm_names_the_year_of_a_job_without_limit) {
+  const auto in_a_year = std::to_string(static_cast<long>(unix_seconds() + 365.0 * 86400.0));
+  EXPECT_EQ(job_end_unix({{"SLURM_JOB_END_TIME", in_a_year}}), std::nullopt);
+}
+
 TEST(JobStateTest, is_what_squeue_says) {
   PlayedPrograms programs;
   programs.add("squeue", "echo RUNNING");

@@ -24,7 +24,7 @@ import program  # noqa: E402
 from private_slurm import PrivateSlurm, why_not  # noqa: E402
 
 PATIENCE = 240  # seconds, for anything a loaded machine does in the end
-SPEC = program.small_spec(seeds=3, epochs=40, depths="[3]", execution="checkpoint_seconds = 1")
+SPEC = program.small_spec(seeds=3, epochs=150, depths="[3]", execution="checkpoint_seconds = 1")
 
 
 class Sweep:
@@ -197,7 +197,18 @@ def cut_link(sweep):
     sweep.wait_sealed()
     number = int(sweep.nodes_of(job)[-1][1:])
     sweep.slurm.cut(number)
-    sweep.wait(lambda: sweep.restarts(job) >= 1, "requeued")
+    sweep.wait(lambda: sweep.restarts(job) >= 1 and sweep.slurm.job_state(job) == "RUNNING", "restarted")
+    sweep.slurm.heal(number)
+    assert sweep.wait_ended() == "COMPLETED"
+
+
+def coordinators_cut_link(sweep):
+    # The first start goes on where Slurm cannot see it; the second waits for its lock.
+    job = sweep.submit()
+    sweep.wait_sealed()
+    number = int(sweep.nodes_of(job)[0][1:])
+    sweep.slurm.cut(number)
+    sweep.wait(lambda: sweep.restarts(job) >= 1 and sweep.slurm.job_state(job) == "RUNNING", "restarted")
     sweep.slurm.heal(number)
     assert sweep.wait_ended() == "COMPLETED"
 
@@ -220,7 +231,7 @@ def submitted_twice(sweep):
 
 
 SCENARIOS = (time_limit, signals, array_in_turn, preemption, node_crash, coordinators_node_crash, cut_link,
-             survivors, with_mpirun, submitted_twice, to_the_end)
+             coordinators_cut_link, survivors, with_mpirun, submitted_twice, to_the_end)
 
 
 class Slurm(unittest.TestCase):
