@@ -2,6 +2,7 @@
 #include "worker/checkpoint_file.hpp"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
