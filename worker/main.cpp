@@ -52,7 +52,8 @@ bool started_by_an_agent() {
   return ::fcntl(kTrainerReplyFd, F_GETFD) != -1 && ::isatty(STDIN_FILENO) == 0;
 }
 
-int serve(worker::SessionOptions options, const worker::StopRequest& stop) {
+int serve(worker::SessionOptions options) {
+  const worker::StopRequest stop;  // opens files: only now is it known that 3 is the agent's
   options.stop_requested = [&] { return stop.made(); };
   worker::ReplyChannel replies(kTrainerReplyFd);
   worker::TrainerSession session(options);
@@ -82,13 +83,12 @@ int main(int argc, char** argv) {
   }
   log::set_up("trainer");
   try {
-    const worker::StopRequest stop;
     const auto options = parse_options(arguments);
     if (!started_by_an_agent()) {
       std::cerr << "calsweep-trainer is started by `calsweep run`, not by hand\n";
       return kExitUsage;
     }
-    return serve(options, stop);
+    return serve(options);
   } catch (const UsageError& error) {
     std::cerr << "calsweep-trainer: " << error.what() << '\n';
     return kExitUsage;
