@@ -116,7 +116,8 @@ class Round:
                 self._take_stock()
             leg.close()
         done = ",".join(leg.delivered) or "-"
-        self.result.steps.append(f"{leg}[{done}]={describe_code(leg.code)}")
+        slow = f"({leg.ended_at - leg.started_at:.0f}s)" if leg.ended_at - leg.started_at > 15 else ""
+        self.result.steps.append(f"{leg}[{done}]={describe_code(leg.code)}{slow}")
         self.result.problems += verdict.zero_means_complete(leg) + verdict.output_is_clean([leg.log])
 
     def _nobody_left(self, leg):
