@@ -64,9 +64,12 @@ Holder read_holder(int fd) {
   if (n <= 0) return {};
   try {
     const auto object = nlohmann::json::parse(std::string(buffer, static_cast<std::size_t>(n)));
-    return {object.at("state") == "held",         object.at("host").get<std::string>(),
-            object.at("job").get<std::string>(),  object.at("since").get<std::string>(),
-            integer_at<std::int64_t>(object, "pid"), object.at("process_started").get<std::string>(),
+    return {object.at("state") == "held",
+            object.at("host").get<std::string>(),
+            object.at("job").get<std::string>(),
+            object.at("since").get<std::string>(),
+            integer_at<std::int64_t>(object, "pid"),
+            object.at("process_started").get<std::string>(),
             object.at("heartbeat").get<double>()};
   } catch (const nlohmann::json::exception&) {
     return {};  // torn or foreign content says nothing; the lock itself decides
