@@ -50,7 +50,8 @@ class Round:
     def _draw_leg(self, n_disturbed):
         only = self.bench.only
         launches = [name for name in self.bench.launches if not only or
-                    any(k in only for k in disturbances.BY_LAUNCH[name])] or ["alone", "mpirun"]
+                    any(k in only for k in disturbances.BY_LAUNCH[name]) or
+                    name == "disk" and disturbances.DISK_FULL in only] or ["alone", "mpirun"]
         weights = {"alone": 5, "mpirun": 9, "recovery": 3, "nodes": 2, "disk": 2}
         launch = self.rng.choices(launches, [weights[name] for name in launches])[0]
         if launch == "disk" and self.legs:
@@ -58,8 +59,6 @@ class Round:
         ranks = self.rng.choice((2, 3, 3, 4)) if launch in ("mpirun", "recovery") else 3
         kinds = [k for k in disturbances.BY_LAUNCH[launch] if not only or k in only]
         drawn = [disturbances.draw(self.rng, kinds) for _ in range(self.rng.choice((1, 1, 1, 2, 2, 3)))] if kinds else []
-        if launch == "disk" and (not only or "disk-full" in only):
-            drawn.append(disturbances.draw(self.rng, ["disk-full"]))
         drawn.sort(key=lambda d: (d.after == "sealed", d.amount))
         return self._leg(launch, ranks if launch not in ("alone", "disk") else 0, 2 if ranks < 3 else 1), drawn
 
@@ -115,6 +114,9 @@ class Round:
                 self._nobody_left(leg)
                 self._take_stock()
             leg.close()
+        if leg.launch == "disk" and leg.code == 3:
+            leg.delivered.append(disturbances.DISK_FULL)
+            self.result.counts.append(disturbances.DISK_FULL)
         done = ",".join(leg.delivered) or "-"
         slow = f"({leg.ended_at - leg.started_at:.0f}s)" if leg.ended_at - leg.started_at > 15 else ""
         self.result.steps.append(f"{leg}[{done}]={describe_code(leg.code)}{slow}")

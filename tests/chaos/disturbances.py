@@ -26,9 +26,10 @@ BY_LAUNCH = {
     "recovery": ("trainer-kill", "trainer-segv", "agent-kill", "agent-kill", "agent-group", "agent-pause",
                  "mpirun-kill", "mpirun-usr1"),
     "nodes": ("trainer-kill",) + NODES * 3,
-    "disk": ("trainer-kill", "coordinator-kill", "disk-full"),
+    "disk": ("trainer-kill", "trainer-pause", "coordinator-pause"),
 }
-KINDS = sorted({kind for kinds in BY_LAUNCH.values() for kind in kinds})
+DISK_FULL = "disk-full"  # by itself, where the launch is "disk"
+KINDS = sorted({kind for kinds in BY_LAUNCH.values() for kind in kinds} | {DISK_FULL})
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,8 @@ def deliver(disturbance, leg):
     """Waits for its moment and does it. Returns what was done, for the record, or None."""
     if not wait_for_moment(disturbance, leg):
         return None
-    if disturbance.kind in ("disk-full", "second-run"):
-        return disturbance.kind if disturbance.kind == "disk-full" or leg.start_second() else None
+    if disturbance.kind == "second-run":
+        return disturbance.kind if leg.start_second() else None
     if disturbance.kind in NODES:
         name = leg.nodes.names[int(disturbance.choice * len(leg.nodes.names))]
         crashed = leg.nodes.crash(name, silently=disturbance.kind == "node-power")

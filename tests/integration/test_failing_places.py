@@ -47,7 +47,8 @@ class Disks(FailureTest):
 
     def test_a_disk_that_gets_full_stops_the_sweep_and_room_continues_it(self):
         self.mount("400k")
-        sweep = self.write_spec(spec())
+        # Without checkpoints, which would fill it before anything is done.
+        sweep = self.write_spec(spec().replace("checkpoint_seconds = 0.1", "checkpoint_seconds = 100"))
         done = self.run_it(sweep, "--slots", 2)
         self.assert_refused(done, 3, "No space left on device", str(self.run_folder), "same command")
         self.assertGreater(len(list(self.run_folder.glob("units/*.h5"))), 0, "it was full before anything was done")
@@ -59,11 +60,14 @@ class Disks(FailureTest):
         self.mount("100m")
         sweep = self.write_spec(spec())
         process = self.begin(sweep, "--slots", 2)
-        units = str(self.run_folder / "units")
-        for command in (["mount", "--bind", units, units], ["mount", "-o", "remount,ro,bind", units]):
+        units, prepared = str(self.run_folder / "units"), self.disk / "prepared"
+        prepared.mkdir()
+        for command in (["mount", "--bind", units, prepared], ["mount", "-o", "remount,ro,bind", prepared],
+                        ["mount", "--bind", prepared, units]):  # at one blow: a writer would keep it writable
             subprocess.run(command, check=True)
         self.assert_ended(process, 3, "Read-only file system", units, "same command")
-        subprocess.run(["umount", units], check=True)
+        for folder in (units, prepared):
+            subprocess.run(["umount", folder], check=True)
         self.assert_succeeded(self.run_it(sweep))
         self.assert_as_undisturbed(sweep)
 
@@ -79,7 +83,7 @@ class Disks(FailureTest):
 
 class Files(FailureTest):
     def test_a_damaged_checkpoint_is_not_used(self):
-        sweep = self.write_spec(spec(epochs=1500))
+        sweep = self.write_spec(spec(epochs=400))
         process = self.start(program.CALSWEEP, "run", sweep, "--dir", self.run_folder, "--slots", "1")
         checkpoints = program.wait_until(lambda: list(self.run_folder.glob("checkpoints/*.pt")))
         os.kill(process.pid, signal.SIGKILL)
