@@ -160,7 +160,6 @@ class Round:
             self.result.problems += verdict.zero_means_complete(leg) + verdict.output_is_clean([leg.log])
             if self.result.problems or leg.code == 0:
                 return
-            self.harm.stages = False  # one such run makes all of them good
         self.result.problems.append(f"not complete after {MAX_QUIET_LEGS} runs without a disturbance")
 
     def _analyze(self):
@@ -183,7 +182,7 @@ class Round:
             self._nobody_left(leg)
         self._take_stock()
         problems = self.result.problems
-        problems += verdict.ledger_is_consistent(self.run, self.harm.units)
+        problems += verdict.ledger_is_consistent(self.run, self.harm)
         problems += verdict.every_trial_is_in_one_file(self.run)
         problems += verdict.nothing_is_left_over(self.run)
         problems += verdict.output_is_clean((self.run / "logs").glob("*.log"))

@@ -14,7 +14,7 @@ class Harm:
     """What was done to the directory that a correct run may have to make good."""
     units: set = field(default_factory=set)  # unit ids whose files were damaged
     silent: bool = False                     # a file of the right size is wrong: only the analysis can see it
-    stages: bool = False                     # the next run may have to set trials aside once (exit 1)
+    stages: set = field(default_factory=set) # ids of damaged stages: a run that meets one sets trials aside (exit 1)
 
 
 def _pick(rng, folder, pattern):
@@ -50,7 +50,7 @@ def _stage(how):
         victim = _pick(rng, run / "stages", "*.pt")
         if not victim:
             return None
-        harm.stages = True
+        harm.stages.add(victim.stem)
         how(rng, victim)
         return victim.name
     return damage

@@ -107,7 +107,10 @@ LEDGER_CHECKS = {
 }
 
 
-def ledger_is_consistent(run, damaged):
+def ledger_is_consistent(run, harm):
+    # A stage that was damaged is made again, by the same unit if nothing else was left to make.
+    makers = {unit for stage, unit in ask(run, "SELECT stage, unit FROM stages") if stage in harm.stages}
+    damaged = harm.units | makers
     problems = []
     for what, sql in LEDGER_CHECKS.items():
         found = [str(x) for (x,) in ask(run, sql)]
