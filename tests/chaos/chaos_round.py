@@ -107,7 +107,7 @@ class Round:
                 if done:
                     leg.delivered.append(done)
                     self.result.counts.append(disturbance.kind)
-            self.result.problems += leg.finish()
+            self.result.problems += [p for p in leg.finish() if not (leg.code == 1 and self.harm.stages)]
         finally:
             # A restart often comes at once, while the last of the killed are still leaving.
             if leg.launch == "nodes" or self.rng.random() < 0.5:
