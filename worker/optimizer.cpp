@@ -108,7 +108,8 @@ class FusedSgd final : public Optimizer {
     first_ = false;
   }
   void visit_state(StateVisitor& visitor) override {
-    if (!buffer_.empty()) visitor.tensor("sgd_buffer", buffer_[0]);
+    if (buffer_.empty()) return;
+    visitor.tensor("sgd_buffer", buffer_[0]);
     std::int64_t first = first_ ? 1 : 0;
     visitor.integer("sgd_first", first);
     first_ = first != 0;

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <functional>
 #include <optional>
+#include <set>
 
 #include "sweeps/errors.hpp"
 #include "tests/worker/small_data.hpp"
@@ -199,16 +200,14 @@ TEST(CheckpointTest, every_recipe_stopped_again_and_again_ends_with_the_same_bit
     StoppedSweep sweep;
     recipe.change(sweep);
     const auto expected = sweep.train().value();
-    for (const std::int64_t stride : {2, 3, 7}) {
+    for (const std::int64_t first : {2, 3, 7}) {
       std::optional<std::vector<TrialRecord>> records;
-      int stops = -1;
-      while (!records && stops < 50) {
-        records = sweep.train(stride);
-        ++stops;
-      }
+      std::int64_t stops = -1;
+      // Growing, since an evaluation that is stopped begins anew.
+      while (!records && stops < 50) records = sweep.train(first + ++stops);
       ASSERT_TRUE(records.has_value());
       EXPECT_GT(stops, 0);
-      EXPECT_TRUE(same_records(*records, expected)) << recipe.name << ", every " << stride;
+      EXPECT_TRUE(same_records(*records, expected)) << recipe.name << ", from " << first;
     }
   }
 }
@@ -280,22 +279,24 @@ std::vector<std::string> entries_without_effect(
   return without_effect;
 }
 
-/// So every entry counts: one that were not restored would be noticed by the tests above.
+/// So the tests above notice an entry that is not restored.
 TEST(CheckpointTest, no_entry_can_be_left_out) {
   const auto none = std::vector<std::string>{};
   for (const auto& recipe : recipes()) {
-    if (recipe.name == "all diverge") continue;
+    const std::set<std::string> enough = {"mixup and label smoothing, fused", "sgd with momentum",
+                                          "normalisation first", "one of two diverges"};
+    if (!enough.contains(recipe.name)) continue;
     StoppedSweep sweep;
     recipe.change(sweep);
     auto names = entries_without_effect<std::vector<TrialRecord>>(
         sweep.file(), 3, 16, [&](std::int64_t questions) { return sweep.train(questions); },
         same_records);
     std::erase_if(names, [&](const std::string& name) {
-      // Marks are made anew unless they are of an earlier epoch; a diverged network has no results
-      // that its state could change.
+      // Nothing diverges in either checkpoint; or the network that has diverged has no results that
+      // its state or its batches could change.
       if (!sweep.second_network_diverges) return name.ends_with("_diverged_step");
       return name == "trial0_diverged_step" || name.starts_with("network1_") || name == "order1" ||
-             name == "trial1_epochs" || name == "trial1_diverged_step";
+             name == "trial1_epochs";
     });
     EXPECT_EQ(names, none) << recipe.name;
   }
@@ -397,6 +398,7 @@ TEST(CheckpointTest, finished_records_come_back_bit_for_bit) {
   auto records = sweep.train().value();
   const Stack stack = sweep.stack();
   const StackId id = stack_id(stack, UnitKind::Trials);
+  fs::create_directories(sweep.directory.checkpoints());
   records[0].logits[0].logits[0] = std::nanf("5");
   write_checkpoint(sweep.file(), {id, CheckpointKind::Finished, "here"},
                    [&](StateVisitor& v) { visit_finished(v, records); });
