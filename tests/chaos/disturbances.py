@@ -47,8 +47,8 @@ class Disturbance:
 
 
 def draw(rng, kinds):
-    after = rng.choice(("seconds", "sealed"))
-    return Disturbance(rng.choice(kinds), after, rng.uniform(0.02, 1.1) if after == "seconds" else rng.randrange(1, 16),
+    after = rng.choice(("seconds", "sealed", "sealed"))
+    return Disturbance(rng.choice(kinds), after, rng.uniform(0.02, 0.9) if after == "seconds" else rng.randrange(0, 14),
                        rng.uniform(0, 0.06), rng.random(), rng.uniform(0.2, 1.5))
 
 
