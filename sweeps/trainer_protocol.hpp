@@ -60,7 +60,8 @@ struct TrainerDone {
 struct TrainerStopped {
   UnitId unit;
   Attempt attempt{};
-  double fraction = 0.0;  ///< of the unit's work that a checkpoint now holds, 0…1
+  /// Of the unit's work that a checkpoint now holds, 0…1; 0 if it was stopped before it looked.
+  double fraction = 0.0;
 };
 /// Trainer: the process died or fell silent. Device: its GPU failed. Data: an input is missing or
 /// damaged. Disk: something could not be written. Internal: anything else.

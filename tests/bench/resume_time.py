@@ -10,7 +10,8 @@ trainer that trains nothing, and measures from the start of the process until th
 first unit. The ledger's cost per completion is measured on a copy of that ledger (bench_resume.cpp).
 
 --check: fails if a resume takes 3 s or more of CPU (10 s by the clock, for a busy machine), or if a
-completion on the largest ledger costs more than 1.5 times one on the smallest.
+completion on the largest ledger costs more than 1.5 times one on the smallest (2.5 times where many
+share a transaction).
 """
 import argparse
 import json
@@ -110,9 +111,11 @@ def complaints(results, per_unit):
     for r in mine:
         if r["cpu"] >= 3.0 or r["wall"] >= 10.0:
             yield f"resume of {r['trials']} trials took {r['wall']:.2f} s, {r['cpu']:.2f} s of CPU"
-    for key in ("one_cpu_us", "many_cpu_us"):
+    # A larger index is touched in more places, by at most one page per completion: that is seen where
+    # many completions share a transaction, and ends.
+    for key, limit in (("one_cpu_us", 1.5), ("many_cpu_us", 2.5)):
         ratio = mine[-1][key] / mine[0][key]
-        if ratio > 1.5:
+        if ratio > limit:
             yield (f"a completion costs {ratio:.2f} times as much with {mine[-1]['trials']} trials as with "
                    f"{mine[0]['trials']} ({key})")
 
