@@ -46,11 +46,12 @@ void add_run(CLI::App& app, int& exit_code) {
                       "signal after which checkpoints are stored and the run stops with exit code "
                       "75, beside TERM, INT and HUP (default: USR1)");
   command->add_option("--time", options.time,
-                      "time limit of this run: minutes, H:MM:SS or D-HH (default: what the batch "
+                      "time limit of this run: minutes, MM:SS, H:MM:SS or D-HH (default: what the batch "
                       "system says)");
   command
       ->add_option("--time-margin", options.time_margin_seconds,
-                   "seconds before the time limit at which the run stops (default: 60)")
+                   "seconds before the time limit at which the run stops (default: 60; at "
+                   "most a quarter of the time)")
       ->check(CLI::Range(1.0, 86400.0));
   command
       ->add_option("--agent-silence", options.agent_silence_seconds,

@@ -209,8 +209,9 @@ class Coordinator {
   std::optional<double> room_ahead(const Slot& slot) const;
   void check_units(AgentId id, Agent& agent, double now);
 
-  void stop_for_full_disk(const std::string& message);
+  void stop_for_full_disk(const std::string& message, double now);
   void wind_up(FinishReason reason, const std::string& why, double deadline, double now);
+  void take_back_what_waits(SlotId id, double now);
   void ask_slot_to_stop(SlotId id, double now);
   void stop_at_once(const std::string& why);
   void finish_if_over(double now);

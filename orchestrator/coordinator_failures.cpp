@@ -25,7 +25,7 @@ void Coordinator::fail(UnitIndex unit, const UnitFailed& event, double now) {
   ++n_failures_;
   if (event.kind == FailureKind::Disk) {
     make_ready(unit);
-    stop_for_full_disk(event.message.empty() ? event.cause : event.message);
+    stop_for_full_disk(event.message.empty() ? event.cause : event.message, now);
     return;
   }
   rest(event.slot, now);

@@ -20,10 +20,15 @@ void Coordinator::on(const StopRequested& event, double now) {
   wind_up(FinishReason::Stopped, event.why, now + event.grace_seconds, now);
 }
 
-void Coordinator::stop_for_full_disk(const std::string& message) {
+void Coordinator::stop_for_full_disk(const std::string& message, double now) {
   if (drain_) return;
   drain_ = Drain{FinishReason::DiskFull, message, kNever};
-  note(NoteLevel::Error, "nothing more is handed out, running units may end: " + message);
+  note(NoteLevel::Warning, "nothing more is handed out, running units may end: " + message);
+  for (const auto& [id, agent] : agents_) {
+    for (std::size_t s = 0; s < agent.slots.size(); ++s) {
+      take_back_what_waits({id, static_cast<std::int32_t>(s)}, now);
+    }
+  }
 }
 
 void Coordinator::wind_up(FinishReason reason, const std::string& why, double deadline,
@@ -44,25 +49,34 @@ void Coordinator::wind_up(FinishReason reason, const std::string& why, double de
   }
 }
 
-void Coordinator::ask_slot_to_stop(SlotId id, double now) {
+// All but the front, which is what the slot is at.
+void Coordinator::take_back_what_waits(SlotId id, double now) {
   Slot& slot = *find_slot(id);
-  const auto attempt_of = [&](UnitIndex unit) {
-    return std::get<Assigned>(entries_[position(unit)].state).attempt;
-  };
-  while (slot.queue.size() > 1) {  // not begun yet
+  while (slot.queue.size() > 1) {
     const UnitIndex unit = slot.queue.back();
-    const Attempt attempt = attempt_of(unit);
+    const Attempt attempt = std::get<Assigned>(entries_[position(unit)].state).attempt;
     actions_.push_back(CancelUnit{id, units_[position(unit)].id, attempt});
     actions_.push_back(RecordEnd{unit, attempt, AttemptEnd::Interrupted, drain_->why, ""});
     release_slot(unit, now);
     make_ready(unit);
   }
+}
+
+void Coordinator::ask_slot_to_stop(SlotId id, double now) {
+  take_back_what_waits(id, now);
+  const Slot& slot = *find_slot(id);
   if (slot.queue.empty()) return;
   const UnitIndex unit = slot.queue.front();
-  actions_.push_back(StopUnit{id, units_[position(unit)].id, attempt_of(unit)});
+  const auto& assigned = std::get<Assigned>(entries_[position(unit)].state);
+  actions_.push_back(StopUnit{id, units_[position(unit)].id, assigned.attempt});
 }
 
 void Coordinator::stop_at_once(const std::string& why) {
+  if (unit_counts_.running > 0) {
+    note(NoteLevel::Warning, fmt::format("stopping at once ({}): what runs is given up, earlier "
+                                         "checkpoints are kept",
+                                         why));
+  }
   for (std::size_t i = 0; i < units_.size(); ++i) {
     const auto* assigned = std::get_if<Assigned>(&entries_[i].state);
     if (assigned == nullptr) continue;

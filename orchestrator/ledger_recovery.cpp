@@ -11,6 +11,8 @@
 namespace calsweep::orchestrator {
 namespace {
 
+constexpr int kMostListed = 5;  // files in messages
+
 // One pass over ledger and files, inside one transaction.
 class Reconciliation {
  public:
@@ -26,7 +28,7 @@ class Reconciliation {
 
   Ledger& ledger_;
   const RunDirectory& run_;
-  int n_adopted_ = 0;
+  int n_adopted_ = 0, n_lost_ = 0;
 };
 
 std::unordered_map<UnitId, std::int64_t> sizes_on_disk(const RunDirectory& run) {
@@ -76,7 +78,8 @@ void Reconciliation::check_known(const SealedUnit& known,
                                       run_.unit(known.unit).string(), found->second, known.bytes);
   const auto text = found == sizes.end() ? what + "; its trials are trained again"
                                          : what + "; it is verified anew";
-  log::warning(text);
+  if (++n_lost_ <= kMostListed) log::warning(text);
+  if (n_lost_ == kMostListed + 1) log::warning("… and others; the ledger's events list them all");
   // A file of another size stays in `sizes` and is then taken up or quarantined like an unknown
   // one.
   ledger_.unit_lost(known.unit, text);

@@ -150,6 +150,11 @@ void RunReport::say_result(double now) const {
       trained, format_duration(s.elapsed_seconds), s.trials_reused,
       s.trials_diverged > 0 ? fmt::format(", {} diverged", s.trials_diverged) : "",
       s.trials_set_aside > 0 ? fmt::format(", {} set aside", s.trials_set_aside) : "");
+  if (s.trials_diverged > 0) {
+    log::warning(fmt::format("{} of {} trials diverged: their loss or logits became NaN or infinite; "
+                             "they count as done, have no logits, and are not tried again",
+                             s.trials_diverged, s.trials));
+  }
   switch (coordinator_.finish()->reason) {
     case FinishReason::Complete:
       log::info(numbers);

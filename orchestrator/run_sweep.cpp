@@ -177,6 +177,12 @@ void SweepRun::report(double now) {
   display_.update(status, now);
   if (now - last_status_ < kStatusSeconds) return;
   last_status_ = now;
+  if (!fs::exists(run_.ledger())) {
+    throw IoError(fmt::format(
+        "{} is gone: the run directory was removed or moved while the run was at work. Put it back "
+        "and run the same command again",
+        run_.ledger().string()));
+  }
   write_status_if_possible(status);
 }
 
@@ -264,7 +270,7 @@ int run_sweep(const Sweep& sweep, const RunDirectory& run, const RunOptions& opt
   PackingOptions packing;
   // What was given up before may be poisonous: it must not take others with it again.
   const auto suspects = ledger->set_aside_trials();
-  packing.alone = [&](const TrialId& trial) { return suspects.contains(trial); };
+  packing.suspect = [&](const TrialId& trial) { return suspects.contains(trial); };
   packing.flops_per_unit = sweep.spec.execution.unit_seconds * kAssumedFlopsPerSecond;
   work.units = pack_units(
       sweep, packing, [&](const TrialId& trial) { return done.trials.contains(trial); },

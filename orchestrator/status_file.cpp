@@ -181,8 +181,8 @@ RunStatus read_status(const RunDirectory& run) {
   std::error_code error;
   if (!fs::exists(run.status(), error)) {
     throw UsageError(fmt::format(
-        "{} holds no status.json: no run was started there; give the directory that `calsweep run` "
-        "printed (runs/<name>)",
+        "{} holds no status.json: no run was started there, or the file was lost (the next run writes "
+        "it anew); give the directory that `calsweep run` printed (runs/<name>)",
         run.root().string()));
   }
   try {

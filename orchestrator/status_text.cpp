@@ -1,10 +1,13 @@
 // status.json for people.
 #include <fmt/core.h>
+#include <signal.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 
 #include "orchestrator/status_file.hpp"
+#include "orchestrator/utc_time.hpp"
 
 namespace calsweep::orchestrator {
 namespace {
@@ -15,6 +18,12 @@ constexpr double kSilentSeconds = 15.0;  // the file is replaced about once a se
 std::string readable(const std::string& utc) {
   if (utc.size() < 19) return utc;
   return utc.substr(0, 10) + " " + utc.substr(11, 8) + " UTC";
+}
+
+// Only of this host can one say so at once.
+bool is_gone(const RunStatus& s) {
+  return s.state == RunState::Running && s.host == host_name() && s.pid > 0 &&
+         ::kill(static_cast<pid_t>(s.pid), 0) != 0 && errno == ESRCH;
 }
 
 std::string headline(const RunStatus& s, double age) {
@@ -28,6 +37,10 @@ std::string headline(const RunStatus& s, double age) {
       return fmt::format("failed at {}: {}", readable(s.updated_at), s.message);
     case RunState::Running:
       break;
+  }
+  if (is_gone(s)) {
+    return fmt::format(
+        "dead: process {} on this host is gone; run the same command again to continue", s.pid);
   }
   const auto where =
       fmt::format("process {} on {}{}", s.pid, s.host, s.job.empty() ? "" : ", job " + s.job);
@@ -78,7 +91,7 @@ std::string format_status(const RunStatus& s, double now_unix) {
                         format_duration(s.left_low_seconds), format_duration(s.left_high_seconds));
   }
   text += fmt::format(", {:.2g} trials/s\n", s.trials_per_second);
-  if (s.state == RunState::Running && !s.slots.empty()) {
+  if (s.state == RunState::Running && !s.slots.empty() && !is_gone(s)) {
     text += "slots\n";
     for (const SlotStatus& slot : s.slots) text += slot_line(slot);
   }

@@ -101,7 +101,9 @@ DataInventory DataInventory::from_json(std::string_view text) {
                               json.at("fingerprint").get<std::string>()};
     }
   } catch (const nlohmann::json::exception& error) {
-    throw FormatError(fmt::format("the data inventory is not readable: {}", error.what()));
+    throw FormatError(fmt::format("the data inventory (data.json) is damaged: {}; if the data are what they were, remove that "
+                    "file: the next run writes it anew",
+                    error.what()));
   }
   return inventory;
 }

@@ -6,6 +6,7 @@
 #include <set>
 #include <span>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "sweeps/cost.hpp"
 #include "sweeps/errors.hpp"
@@ -136,37 +137,42 @@ class Packer {
         {trial.id, trial.seed, trial.member, trial.stage.value_or(StageId())});
   }
 
-  void add_stage(const Trial& trial) {
-    if (!stages_seen_.insert(*trial.stage).second) return;
+  // A stage that is made again is made in the stack in which it was made: rounding must not change.
+  // So every stage is put in its place, and stacks in which one is wanted are trained whole.
+  void add_stage(const Trial& trial, bool is_wanted) {
     const auto recipe = static_cast<std::size_t>(trial.recipe);
-    stages_[key_of(trial, stage_groups_[recipe], stage_recipes_[recipe])].push_back(
-        {TrialId(), trial.seed, trial.member, *trial.stage});
+    const auto key = key_of(trial, stage_groups_[recipe], stage_recipes_[recipe]);
+    if (is_wanted) wanted_stages_.insert(key);
+    if (!stages_seen_.insert(*trial.stage).second) return;
+    stages_[key].push_back({TrialId(), trial.seed, trial.member, *trial.stage});
   }
 
   std::vector<WorkUnit> pack(const PackingOptions& options) {
     std::vector<WorkUnit> units;
     UnitBuilder builder(options, units);
-    for (auto& [key, members] : stages_)
+    for (auto& [key, members] : stages_) {
+      if (!wanted_stages_.contains(key)) continue;
       builder.add(UnitKind::Stage, key.group, make_stack(key, members));
+    }
     builder.close();
     for (auto& [key, members] : trials_) {
-      set_apart(key, members, options, units);
-      if (!members.empty()) builder.add(UnitKind::Trials, key.group, make_stack(key, members));
+      Stack stack = make_stack(key, members);
+      if (holds_suspect(stack, options)) {
+        units.push_back(unit_of_stacks(UnitKind::Trials, {std::move(stack)}));
+      } else {
+        builder.add(UnitKind::Trials, key.group, std::move(stack));
+      }
     }
     builder.close();
     return units;
   }
 
  private:
-  void set_apart(const StackKey& key, std::vector<StackMember>& members,
-                 const PackingOptions& options, std::vector<WorkUnit>& units) const {
-    if (!options.alone) return;
-    std::erase_if(members, [&](const StackMember& member) {
-      if (!options.alone(member.trial)) return false;
-      std::vector<StackMember> one{member};
-      units.push_back(unit_of_stacks(UnitKind::Trials, {make_stack(key, one)}));
-      return true;
-    });
+  static bool holds_suspect(const Stack& stack, const PackingOptions& options) {
+    return options.suspect && std::any_of(stack.members.begin(), stack.members.end(),
+                                          [&](const StackMember& member) {
+                                            return options.suspect(member.trial);
+                                          });
   }
 
   static std::size_t number_of(std::map<std::string, std::size_t>& numbers,
@@ -191,7 +197,8 @@ class Packer {
   std::vector<RecipeIndex> stage_recipes_;                // by recipe: who trains the warm-up
   std::unordered_map<std::int64_t, std::size_t> place_of_seed_;
   std::map<StackKey, std::vector<StackMember>> stages_, trials_;
-  std::set<StageId> stages_seen_;
+  std::set<StackKey> wanted_stages_;
+  std::unordered_set<StageId> stages_seen_;
 };
 
 json member_to_json(const StackMember& member, UnitKind kind) {
@@ -314,10 +321,17 @@ std::vector<WorkUnit> pack_units(const Sweep& sweep, const PackingOptions& optio
                                  const std::function<bool(const TrialId&)>& is_done,
                                  const std::function<bool(const StageId&)>& stage_exists) {
   Packer packer(sweep);
+  bool any_stage_is_wanted = false;
+  const auto is_wanted = [&](const Trial& trial) {
+    return trial.stage && !is_done(trial.id) && !stage_exists(*trial.stage);
+  };
   for (const auto& trial : sweep.trials) {
     if (is_done(trial.id)) continue;
     packer.add_trial(trial);
-    if (trial.stage && !stage_exists(*trial.stage)) packer.add_stage(trial);
+    any_stage_is_wanted = any_stage_is_wanted || is_wanted(trial);
+  }
+  for (const auto& trial : sweep.trials) {
+    if (any_stage_is_wanted && trial.stage) packer.add_stage(trial, is_wanted(trial));
   }
   return packer.pack(options);
 }

@@ -59,9 +59,9 @@ WorkUnit narrowed(const WorkUnit& unit, std::size_t width);
 struct PackingOptions {
   double flops_per_unit = 4e11;    ///< aim; a single stack may be larger
   std::size_t max_networks = 256;  ///< per unit
-  /// Trials for which this is true share neither stack nor unit with any other, so that they can
-  /// harm nobody else's; absent: none.
-  std::function<bool(const TrialId&)> alone;
+  /// A stack with a trial for which this is true is a unit of its own, so that it can harm no other
+  /// (stacks stay as they are: their rounding must not change); absent: none.
+  std::function<bool(const TrialId&)> suspect;
 };
 
 /// Packs every trial for which `is_done` is false, and every stage that those need and for which

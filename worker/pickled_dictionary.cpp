@@ -32,11 +32,11 @@ PickledFile::PickledFile(const std::filesystem::path& file, std::string what)
   try {
     value = torch::jit::pickle_load(bytes);
   } catch (const c10::Error& error) {
-    refuse("is damaged (" + std::string(error.what_without_backtrace()).substr(0, 120) + ")");
+    refuse("is damaged: it cannot be unpacked");
   } catch (const std::bad_alloc&) {
     throw;  // no fault of the file
   } catch (const std::exception& error) {
-    refuse("is damaged (" + std::string(error.what()).substr(0, 120) + ")");
+    refuse("is damaged: it cannot be unpacked");
   }
   if (!value.isGenericDict()) refuse("is none");
   content_ = value.toGenericDict();

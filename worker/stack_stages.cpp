@@ -69,6 +69,9 @@ void StackTraining::load_stages(const RunDirectory& directory) {
       const fs::path moved = directory.quarantine_file(file);
       problem = std::string(error.what()) + "; it is now " + moved.string() +
                 ", and the same command trains its warm-up again";
+    } catch (const IoError& error) {
+      problem = "stage " + stage.str() + " cannot be read, the same command trains its warm-up "
+                "again: " + error.what();
     }
   }
   if (!problem.empty()) throw FormatError(problem);

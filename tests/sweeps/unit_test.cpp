@@ -170,20 +170,21 @@ TEST(DivideUnitTest, narrowed_units_hold_the_same_trials_in_narrower_stacks) {
   EXPECT_EQ(narrow.stacks.size(), 2 * wide.stacks.size());  // 3 = 2 + 1
 }
 
-TEST(PackUnitsTest, suspects_share_nothing_with_others) {
+TEST(PackUnitsTest, the_stack_of_a_suspect_is_a_unit_of_its_own) {
   Sweep sweep = expand_or_fail(kSmallSpec);
   sweep.spec.execution.fuse = 3;
   const TrialId suspect = sweep.trials[1].id;
   PackingOptions options;
-  options.alone = [&](const TrialId& trial) { return trial == suspect; };
+  options.suspect = [&](const TrialId& trial) { return trial == suspect; };
   const auto units = pack_units(sweep, options, kNothing, kNothing);
   const auto stacks = stack_of_each_trial(units);
   EXPECT_EQ(stacks.size(), sweep.trials.size());
-  EXPECT_EQ(stacks.at(suspect), std::vector<TrialId>{suspect});
+  // The stack is what it would be without suspicion: its rounding must not change.
+  EXPECT_EQ(stacks, stack_of_each_trial(pack_units(sweep, {}, kNothing, kNothing)));
   for (const auto& unit : units) {
     const auto trials = trials_of(unit);
     if (std::find(trials.begin(), trials.end(), suspect) != trials.end()) {
-      EXPECT_EQ(trials.size(), 1U);
+      EXPECT_EQ(trials, stacks.at(suspect));
     }
   }
 }
