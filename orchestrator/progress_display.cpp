@@ -32,9 +32,9 @@ std::string bar(double fraction) {
          std::string(kBarWidth - std::min(filled, kBarWidth), '.');
 }
 
-// The percentage is of what this run has to do, the counts are of the whole sweep.
+// The percentage is of what this run had to do, the counts are of the whole sweep.
 std::string_view of_what(const RunStatus& s) {
-  return s.trials_reused > 0 ? " of what was left" : "";
+  return s.trials_reused > 0 ? " of the rest" : "";
 }
 
 std::string counts(const RunStatus& s) {
@@ -76,7 +76,7 @@ DisplayMode choose_display() {
 std::vector<std::string> live_lines(const RunStatus& s, std::size_t columns) {
   std::vector<std::string> lines;
   lines.push_back(cut(
-      fmt::format("[{}] {:3.0f} %{}  {}", bar(s.work_fraction), 100.0 * s.work_fraction, of_what(s), counts(s)),
+      fmt::format("[{}] {:3.0f} %  {}", bar(s.work_fraction), 100.0 * s.work_fraction, counts(s)),
       columns));
   lines.push_back(
       cut(fmt::format("{:.2f} trials/s, {}", s.trials_per_second, remaining(s)), columns));

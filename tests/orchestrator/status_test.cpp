@@ -112,7 +112,7 @@ TEST(ProgressDisplayTest, many_slots_are_not_listed) {
 
 TEST(ProgressDisplayTest, plain_line_has_all_in_one) {
   EXPECT_EQ(plain_line(sample()),
-            "40 %: 40/100 trials done, 6 running, 0 failed, 0.00 trials/s, 3 min 20 s left (2 min "
+            "40 % of the rest: 40/100 trials done, 6 running, 0 failed, 0.00 trials/s, 3 min 20 s left (2 min "
             "30 s to "
             "1 h 06 min)");
 }
