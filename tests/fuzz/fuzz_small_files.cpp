@@ -29,7 +29,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   only_our_errors([&] { read_as_status(run); });
   for (const bool take_over : {false, true}) {
     const auto lock = folder.write("lock.json", text);
-    only_our_errors([&] { RunLock(lock, {take_over, 0.0}).beat(); });
+    only_our_errors([&] { RunLock(lock, {take_over, 0.0, 0.0, 60.0, 0.0}).beat(); });
   }
   only_our_errors([&] { DataInventory::from_json(DataInventory::from_json(text).to_json()); });
   return 0;

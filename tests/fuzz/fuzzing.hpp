@@ -29,13 +29,12 @@ void only_our_errors(Function function) {
   }
 }
 
-/// A folder of this process that goes with it, in memory where there is /dev/shm.
+/// A folder of this process that goes with it, below $TMPDIR. (A crash leaves it: tests/fuzz/run
+/// removes the whole $TMPDIR that it gave.)
 class ScratchFolder {
  public:
   ScratchFolder() {
-    const bool in_memory = ::access("/dev/shm", W_OK) == 0;
-    std::string name = in_memory ? "/dev/shm/calsweep-fuzz-XXXXXX"
-                                 : std::filesystem::temp_directory_path() / "calsweep-fuzz-XXXXXX";
+    std::string name = std::filesystem::temp_directory_path() / "calsweep-fuzz-XXXXXX";
     if (::mkdtemp(name.data()) == nullptr) std::abort();
     path_ = name;
   }

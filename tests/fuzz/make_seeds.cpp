@@ -49,8 +49,10 @@ std::vector<WorkUnit> some_units() {
   DataInventory data;
   data.sets["fashion-mnist"] = {"fashion-mnist", "/data/fashion-mnist", std::string(64, 'a')};
   const Sweep sweep = expand(std::get<Spec>(std::move(parsed)), std::move(data));
+  PackingOptions packing;
+  packing.flops_per_unit = 1.0;
   return pack_units(
-      sweep, {1.0, 2}, [](const TrialId&) { return false; }, [](const StageId&) { return false; });
+      sweep, packing, [](const TrialId&) { return false; }, [](const StageId&) { return false; });
 }
 
 void write(const fs::path& folder, const std::string& name, std::string_view content) {
@@ -122,9 +124,6 @@ void write_ledger(const fs::path& folder, const fs::path& scratch,
     db.exec("VACUUM");
   }
   write(folder, "four-units", read_file(file));
-  fs::remove(file);
-  { const Ledger fresh(file); }
-  write(folder, "fresh", read_file(file));
 }
 
 void write_unit_file(const fs::path& folder, const fs::path& scratch, const WorkUnit& unit) {
@@ -148,6 +147,11 @@ void write_unit_file(const fs::path& folder, const fs::path& scratch, const Work
   }
   writer.seal();
   write(folder, "two-trials", read_file(scratch / "unit.h5"));
+  // For the files that the target makes itself: decisions, byte by byte.
+  write(folder, "no-decisions", "");
+  for (char decision = 1; decision < 7; ++decision) {
+    write(folder, fmt::format("always-{}", int{decision}), std::string(120, decision));
+  }
 }
 
 void write_small_files(const fs::path& folder, const fs::path& scratch) {
