@@ -70,7 +70,7 @@ void write_and_flush(const fs::path& file, std::string_view content,
   const std::size_t part = pulse ? kPulseBytes : content.size();
   for (std::size_t begin = 0; begin < content.size(); begin += part) {
     write_all(fd.get(), content.substr(begin, part), file);
-    if (!pulse) continue;
+    if (begin + part >= content.size()) break;  // the last is flushed below
     if (::fdatasync(fd.get()) != 0) fail("flush", file, errno);
     pulse();
   }

@@ -288,6 +288,8 @@ TEST(CheckpointTest, no_entry_can_be_left_out) {
     if (!enough.contains(recipe.name)) continue;
     StoppedSweep sweep;
     recipe.change(sweep);
+    sweep.settings.set("model.depth", std::int64_t{2});
+    if (sweep.seeds.size() > 2) sweep.seeds.resize(2);
     auto names = entries_without_effect<std::vector<TrialRecord>>(
         sweep.file(), 3, 16, [&](std::int64_t questions) { return sweep.train(questions); },
         same_records);
@@ -304,6 +306,7 @@ TEST(CheckpointTest, no_entry_can_be_left_out) {
     StoppedSweep sweep;
     sweep.seeds = {0, 1};
     sweep.turn_on_warmup();
+    sweep.settings.set("model.depth", std::int64_t{2});
     sweep.settings.set("noise_warmup.optimizer", std::string(optimizer));
     const auto names = entries_without_effect<std::vector<at::Tensor>>(
         sweep.file(UnitKind::Stage), 2, 7,
@@ -374,7 +377,7 @@ TEST(CheckpointTest, damage_anywhere_is_noticed_or_harmless) {
   const StackId id = stack_id(sweep.stack(), UnitKind::Trials);
   const std::string sound = checkpoint_checksum(PickledFile(sweep.file(), "checkpoint").content());
   int noticed = 0, tried = 0;
-  for (std::size_t at = 0; at < bytes.size(); at += 997, ++tried) {
+  for (std::size_t at = 0; at < bytes.size(); at += 2003, ++tried) {
     auto flipped = bytes;
     flipped[at] ^= static_cast<std::uint8_t>(1U << (at % 8));
     testing::write_bytes(sweep.file(), flipped);
