@@ -13,7 +13,7 @@ import disturbances
 import processes
 import small_disk
 import verdict
-from leg import Leg, describe_code
+from leg import STUCK, Leg, describe_code
 from small_sweep import FUSE, program
 
 MAX_QUIET_LEGS = 5
@@ -27,6 +27,7 @@ class Result:
     counts: list = field(default_factory=list)  # kinds that were really delivered
     problems: list = field(default_factory=list)
     restarts: int = 0
+    n_stuck: int = 0  # launchers that hung by themselves
     seconds: float = 0.0
     folder: object = None
 
@@ -107,7 +108,7 @@ class Round:
                 if done:
                     leg.delivered.append(done)
                     self.result.counts.append(disturbance.kind)
-            self.result.problems += [p for p in leg.finish() if not (leg.code == 1 and self.harm.stages)]
+            self.result.problems += self._finish(leg)
         finally:
             # A restart often comes at once, while the last of the killed are still leaving.
             if leg.launch == "nodes" or self.rng.random() < 0.5:
@@ -121,6 +122,12 @@ class Round:
         slow = f"({leg.ended_at - leg.started_at:.0f}s)" if leg.ended_at - leg.started_at > 15 else ""
         self.result.steps.append(f"{leg}[{done}]={describe_code(leg.code)}{slow}")
         self.result.problems += verdict.zero_means_complete(leg) + verdict.output_is_clean([leg.log])
+
+    def _finish(self, leg):
+        """Trials whose warm-up was damaged are set aside once (exit 1), and trained by the next run."""
+        problems = leg.finish()
+        self.result.n_stuck += STUCK in leg.delivered
+        return [] if leg.code == 1 and self.harm.stages else problems
 
     def _nobody_left(self, leg):
         left = processes.wait_gone(leg.mark, leg.ended_at + GONE_SECONDS)
@@ -155,7 +162,7 @@ class Round:
             leg = self._leg(launch, 3 if launch == "mpirun" else 0, 1)
             self.result.restarts += 1
             leg.start()
-            self.result.problems += [p for p in leg.finish() if not (leg.code == 1 and self.harm.stages)]
+            self.result.problems += self._finish(leg)
             self.result.steps.append(f"{leg}={describe_code(leg.code)}")
             self.result.problems += verdict.zero_means_complete(leg) + verdict.output_is_clean([leg.log])
             if self.result.problems or leg.code == 0:

@@ -10,6 +10,8 @@ from small_sweep import program
 
 LONGEST_SECONDS = 120  # then it hangs: a finding; more where the undisturbed run is slow
 STUCK_SECONDS = 10     # an mpirun all of whose ranks are gone
+SILENT_SECONDS = 20    # an mpirun that says nothing after the crash of a node
+STUCK = "mpirun-stuck"
 
 
 class Leg:
@@ -102,7 +104,8 @@ class Leg:
 
     def _wait(self, process, deadline):
         """False if it does not end in time."""
-        last_seen = time.monotonic()
+        last_seen = last_said = time.monotonic()
+        said = 0
         while process.poll() is None:
             time.sleep(0.05)
             now = time.monotonic()
@@ -110,7 +113,10 @@ class Leg:
                 return False
             if now - last_seen > 1 and self._somebody_works():
                 last_seen = now
-            if now - last_seen > STUCK_SECONDS:
+            if self.log.stat().st_size != said:
+                said, last_said = self.log.stat().st_size, now
+            node_crashed = any(what.startswith("node-") for what in self.delivered)
+            if now - last_seen > STUCK_SECONDS or node_crashed and now - last_said > SILENT_SECONDS:
                 self._end_stuck_mpirun(process)
         return True
 
@@ -118,9 +124,12 @@ class Leg:
         return any(p.role in ("agent", "coordinator", "trainer") for p in processes.marked(self.mark))
 
     def _end_stuck_mpirun(self, process):
-        """Open MPI's own: after a rank's death, mpirun at times outlives all ranks. A user would end it, too."""
-        self.delivered.append("mpirun-stuck")
-        process.kill()
+        """Open MPI's own: after a death, mpirun at times outlives its ranks, or waits for ever with some of them.
+
+        A batch system ends such a job; so does this. It is counted apart.
+        """
+        self.delivered.append(STUCK)
+        processes.kill_all(self.mark)
         process.wait()
 
     def close(self):

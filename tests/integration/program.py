@@ -166,7 +166,7 @@ class ProgramTest(unittest.TestCase):
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
-    def run_program(self, command, timeout=100, **kwargs):
+    def run_program(self, command, timeout=250, **kwargs):
         environment = dict(self.environment, **kwargs.pop("environment", {}))
         return subprocess.run([str(c) for c in command], cwd=self.folder, env=environment, text=True,
                               capture_output=True, timeout=timeout, stdin=subprocess.DEVNULL, **kwargs)

@@ -7,7 +7,7 @@ import subprocess
 import unittest
 
 import program
-from test_failures import FailureTest, WRAPPER, spec
+from test_failures import LONG, FailureTest, WRAPPER, spec
 
 
 def only_root_mounts(folder, size):
@@ -21,12 +21,13 @@ class Hosts(FailureTest):
     def test_a_host_that_fails_what_passes_elsewhere_is_left_out(self):
         if subprocess.run(["unshare", "-u", "true"], capture_output=True).returncode != 0:
             raise unittest.SkipTest("a second host name needs a UTS namespace, and that privileges")
-        sweep = self.write_spec(spec().replace("seeds = 4", "seeds = 12"))
+        # Enough for the healthy host to be at it while the sick one starts and fails three times.
+        sweep = self.write_spec(spec(epochs=150).replace("seeds = 4", "seeds = 12"))
         calsweep = [program.CALSWEEP, "run", sweep, "--dir", self.run_folder, "--slots", "1", "--device", "cpu",
                     "--trainer", WRAPPER]
         elsewhere = ["unshare", "-u", "bash", "-c", 'hostname sick && exec "$@"', "-", *calsweep]
         done = self.run_program(["mpirun", "-n", "2", *calsweep, ":", "-n", "1", *elsewhere],
-                                environment={"FAILING_TRAINER": json.dumps({"bad_host": "sick"})})
+                                timeout=250, environment={"FAILING_TRAINER": json.dumps({"bad_host": "sick"})})
         self.assert_succeeded(done)
         self.assertRegex(done.stderr, "(host|slot 0 of) sick leaves the run")
         self.assertEqual(self.ledger("SELECT DISTINCT host FROM attempts WHERE outcome = 'failed'"), [("sick",)])
@@ -58,7 +59,7 @@ class Disks(FailureTest):
 
     def test_folders_that_became_read_only_stop_the_sweep(self):
         self.mount("100m")
-        sweep = self.write_spec(spec())
+        sweep = self.write_spec(spec(LONG))
         process = self.begin(sweep, "--slots", 2)
         units, prepared = str(self.run_folder / "units"), self.disk / "prepared"
         prepared.mkdir()
@@ -83,7 +84,7 @@ class Disks(FailureTest):
 
 class Files(FailureTest):
     def test_a_damaged_checkpoint_is_not_used(self):
-        sweep = self.write_spec(spec(epochs=400))
+        sweep = self.write_spec(spec(epochs=2000).replace("seeds = 4", "seeds = 1"))
         process = self.start(program.CALSWEEP, "run", sweep, "--dir", self.run_folder, "--slots", "1")
         checkpoints = program.wait_until(lambda: list(self.run_folder.glob("checkpoints/*.pt")))
         os.kill(process.pid, signal.SIGKILL)
@@ -113,7 +114,7 @@ class Files(FailureTest):
         self.assert_as_undisturbed(sweep)
 
     def test_the_lock_of_a_killed_run_is_explained_and_taken_over(self):
-        sweep = self.write_spec(spec(epochs=150))
+        sweep = self.write_spec(spec(LONG))
         process = self.begin(sweep)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
@@ -132,11 +133,10 @@ class Files(FailureTest):
 
 
 class Stops(FailureTest):
-    def expect_continuation(self, number, *options, epochs=150):
-        sweep = self.write_spec(spec(epochs))
+    def expect_continuation(self, number, *options):
+        sweep = self.write_spec(spec(LONG))
         process = self.begin(sweep, "--slots", "2", *options)
-        if number:
-            os.kill(process.pid, number)
+        os.kill(process.pid, number)
         self.assert_ended(process, 75, "same command")
         self.assertEqual(self.status()["state"], "incomplete")
         self.assertEqual(self.ledger("SELECT * FROM attempts WHERE outcome IS NULL"), [])
@@ -155,7 +155,15 @@ class Stops(FailureTest):
         self.expect_continuation(signal.SIGUSR2, "--stop-signal", "USR2")
 
     def test_the_end_of_the_time(self):
-        self.expect_continuation(None, "--time", "0:0:04", "--time-margin", "1", epochs=800)
+        sweep = self.write_spec(spec(epochs=200000))  # not to be done in any such time
+        for _ in range(2):
+            done = self.run_it(sweep, "--slots", 2, "--time", "0:0:06", "--time-margin", 1)
+            self.assert_refused(done, 75, "same command")
+            self.assertEqual(self.status()["state"], "incomplete")
+            self.assertTrue(list(self.run_folder.glob("checkpoints/*.pt")), "nothing of the work was kept")
+            self.assertEqual(self.ledger("SELECT * FROM attempts WHERE outcome IS NULL"), [])
+        logs = "".join(f.read_text() for f in self.run_folder.glob("logs/*.log"))
+        self.assertIn("continues from its checkpoint", logs)
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ noise_warmup = {{ samples = 640 }}
 mixup = {{ alpha = 0.3 }}
 """
 N_TRIALS = 12
+LONG = 300  # epochs: enough to be struck in the middle, also on a fast machine
 
 # Large enough to be seen in a memory limit: about 55 MB a network while it trains.
 WIDE_SPEC = """
@@ -132,7 +133,7 @@ class FailureTest(program.ProgramTest):
 
 class TrainerFailures(FailureTest):
     def test_a_trainer_that_segfaults_is_replaced_and_its_unit_tried_again(self):
-        sweep = self.write_spec(spec())
+        sweep = self.write_spec(spec(LONG))
         process = self.begin(sweep, "--slots", 1)
         victim = self.stop_one_at_work(process)
         time.sleep(0.5)
@@ -143,7 +144,7 @@ class TrainerFailures(FailureTest):
         self.assert_as_undisturbed(sweep)
 
     def test_a_trainer_that_hangs_is_killed_after_its_heartbeat_and_its_unit_tried_again(self):
-        sweep = self.write_spec(spec())
+        sweep = self.write_spec(spec(LONG))
         process = self.begin(sweep, "--slots", 2)
         self.stop_one_at_work(process)
         self.assert_ended(process, 0, "silent for more than 5 s, killed", "tried again")
