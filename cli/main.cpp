@@ -72,8 +72,10 @@ void add_run(CLI::App& app, int& exit_code) {
 void add_slurm_resources(CLI::App& command, orchestrator::SlurmJob& job) {
   command.add_option("--nodes", job.nodes, "nodes, one agent on each (default: 1)");
   command.add_option("--gpus-per-node", job.gpus_per_node, "GPUs per node: 4, or a100:4");
-  command.add_option("--cpus-per-task", job.cpus_per_task,
-                     "cores per node (default: two per GPU, or whole nodes without GPUs)");
+  command
+      .add_option("--cpus-per-task", job.cpus_per_task,
+                  "cores per node (default: two per GPU, or whole nodes without GPUs)")
+      ->check(CLI::Range(1, 4096));
   command.add_option("--time", job.time,
                      "time limit of one start in Slurm's notation, e.g. 4:00:00");
   command.add_option("--partition", job.partition, "partition to queue in");
@@ -82,7 +84,8 @@ void add_slurm_resources(CLI::App& command, orchestrator::SlurmJob& job) {
   command.add_option("--mem", job.memory, "memory per node, e.g. 64G; 0: all of it");
   command.add_option("--job-name", job.job_name,
                      "name of the job (default: from sweep and run directory)");
-  command.add_option("--array", job.array, "so many jobs that serve the sweep one after the other");
+  command.add_option("--array", job.array, "so many jobs that serve the sweep one after the other")
+      ->check(CLI::Range(1, 10'000));
   command.add_option("--signal-before", job.signal_before,
                      "seconds from Slurm's warning to the end (default: 120)");
   command.add_flag("--survive-node-loss", job.survive_node_loss,
@@ -116,11 +119,11 @@ void add_slurm(CLI::App& app, int& exit_code) {
   command
       ->add_option("--time-margin", options.time_margin_seconds,
                    "seconds before the time limit at which the sweep stops itself (default: 60)")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(1.0, 86400.0));
   command
       ->add_option("--agent-silence", options.agent_silence_seconds,
                    "seconds until a silent node counts as lost (default: 60)")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(1.0, 86400.0));
   auto* output = command->add_option("--output", options.output,
                                      "write the script there instead of printing it");
   command->add_flag("--submit", options.submit, "hand the script to sbatch")->excludes(output);

@@ -67,7 +67,7 @@ Finding judge(int ranks, int blind, double slowest) {
   if (blind > 0) {
     return {Verdict::Failure, "shared files",
             fmt::format("{} of {} ranks do not see what rank 0 writes", blind, ranks),
-            "choose a directory that all nodes share (--dir)"};
+            "choose a directory that all nodes share"};
   }
   if (slowest < 2.0) {
     return {

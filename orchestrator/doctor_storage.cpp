@@ -11,7 +11,7 @@
 #include <cerrno>
 #include <cmath>
 #include <cstring>
-#include <functional>
+#include <optional>
 
 #include "orchestrator/doctor.hpp"
 #include "orchestrator/utc_time.hpp"
@@ -22,7 +22,9 @@
 namespace calsweep::orchestrator {
 namespace {
 
-constexpr double kGibibyte = 1024.0 * 1024.0 * 1024.0;
+constexpr double kKibibyte = 1024.0, kMebibyte = 1024.0 * kKibibyte, kGibibyte = 1024.0 * kMebibyte;
+constexpr const char* kMakeRoom =
+    "make room, or choose another directory; `calsweep plan SPEC` says what a sweep needs";
 
 struct FileSystemKind {
   unsigned long magic;
@@ -48,7 +50,7 @@ Finding examine_kind(const fs::path& folder) {
   const auto kind = kind_of(folder);
   if (kind == "tmpfs") {
     return {Verdict::Warning, "file system", "tmpfs: it lives in memory and is gone after a reboot",
-            "choose a directory on disk for a sweep that matters (--dir)"};
+            "choose a directory on disk for a sweep that matters"};
   }
   if (kind == "cifs" || kind == "smb" || kind == "afs") {
     return {Verdict::Warning, "file system", kind + ", which often has no locks and odd renames",
@@ -78,6 +80,7 @@ int set_lock(int fd) {
 Finding examine_locks(const fs::path& folder) {
   const auto file = folder / "lock";
   const Descriptor first(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
+  if (first.fd < 0) throw IoError(std::strerror(errno));
   const Descriptor second(::open(file.c_str(), O_RDWR | O_CLOEXEC));
   if (const int error = set_lock(first.fd)) {
     return {Verdict::Warning, "file locks", fmt::format("not supported ({})", std::strerror(error)),
@@ -96,12 +99,13 @@ Finding examine_locks(const fs::path& folder) {
 Finding examine_creation(const fs::path& folder) {
   const auto file = folder / "exclusive";
   const Descriptor first(::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+  if (first.fd < 0) throw IoError(std::strerror(errno));
   const Descriptor second(::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
   if (first.fd >= 0 && second.fd < 0) {
     return {Verdict::Ok, "creation", "exclusive: a file is made once", ""};
   }
   return {Verdict::Failure, "creation", "not exclusive: O_EXCL made the same file twice",
-          "choose another file system (--dir)"};
+          "choose another file system"};
 }
 
 Finding examine_rename(const fs::path& folder) {
@@ -115,7 +119,7 @@ Finding examine_rename(const fs::path& folder) {
   }
   return {Verdict::Failure, "rename",
           error ? "fails: " + error.message() : std::string("does not replace an existing file"),
-          "choose another file system (--dir)"};
+          "choose another file system"};
 }
 
 Finding examine_flush(const fs::path& folder) {
@@ -188,28 +192,60 @@ std::string quota_hint(const std::string& kind, const fs::path& folder) {
   return "";
 }
 
-Finding examine_space(const fs::path& folder) {
-  struct statvfs info {};
-  ::statvfs(folder.c_str(), &info);
-  const double free = static_cast<double>(info.f_bavail) * static_cast<double>(info.f_frsize);
-  const bool counts_files = info.f_files > 0;  // btrfs and some network file systems do not
-  const auto text =
-      fmt::format("{:.1f} GiB{}{}", free / kGibibyte,
-                  counts_files ? fmt::format(" and {} more files", info.f_favail) : "",
-                  quota_hint(kind_of(folder), folder));
-  const bool short_of_files = counts_files && info.f_favail < 10'000;
-  if (free > kGibibyte && !short_of_files) return {Verdict::Ok, "free space", text, ""};
-  return {free > 0.05 * kGibibyte ? Verdict::Warning : Verdict::Failure, "free space",
-          "only " + text,
-          "make room, or choose another directory (--dir); `calsweep plan SPEC` says what a sweep "
-          "needs"};
+std::string size_text(double bytes) {
+  if (bytes >= kGibibyte) return fmt::format("{:.1f} GiB", bytes / kGibibyte);
+  if (bytes >= kMebibyte) return fmt::format("{:.0f} MiB", bytes / kMebibyte);
+  return fmt::format("{:.0f} KiB", bytes / kKibibyte);
 }
 
-Finding examined(const std::string& subject, const std::function<Finding()>& check) {
+struct Room {
+  double bytes = 0.0;
+  std::optional<std::uint64_t> files;  ///< btrfs and some network file systems do not count them
+};
+
+Room room_in(const fs::path& folder) {
+  struct statvfs info {};
+  if (::statvfs(folder.c_str(), &info) != 0) return {};
+  Room room{static_cast<double>(info.f_bavail) * static_cast<double>(info.f_frsize), {}};
+  if (info.f_files > 0) room.files = info.f_favail;
+  return room;
+}
+
+Finding examine_space(const fs::path& folder) {
+  const Room room = room_in(folder);
+  const auto free = size_text(room.bytes), hint = quota_hint(kind_of(folder), folder);
+  if (room.files && *room.files < 10'000) {
+    return {
+        *room.files < 100 || room.bytes < 0.05 * kGibibyte ? Verdict::Failure : Verdict::Warning,
+        "free space",
+        fmt::format("only {} more files can be made ({} are free){}", *room.files, free, hint),
+        kMakeRoom};
+  }
+  if (room.bytes <= kGibibyte) {
+    return {room.bytes > 0.05 * kGibibyte ? Verdict::Warning : Verdict::Failure, "free space",
+            fmt::format("only {}{}", free, hint), kMakeRoom};
+  }
+  const auto files = room.files ? fmt::format(", room for {} more files", *room.files) : "";
+  return {Verdict::Ok, "free space", free + files + hint, ""};
+}
+
+bool tells_of_no_room(const std::string& text) {
+  for (const int code : {ENOSPC, EDQUOT}) {
+    if (text.find(std::strerror(code)) != std::string::npos) return true;
+  }
+  return text.find("disk is full") != std::string::npos;  // SQLite
+}
+
+Finding examined(const std::string& subject, const fs::path& folder,
+                 Finding (*check)(const fs::path&)) {
   try {
-    return check();
+    return check(folder);
   } catch (const std::exception& error) {
-    return {Verdict::Failure, subject, error.what(), "a run directory cannot live here (--dir)"};
+    if (tells_of_no_room(error.what()) || room_in(folder).bytes < kMebibyte) {
+      return {Verdict::Failure, subject, fmt::format("there is no room for it: {}", error.what()),
+              kMakeRoom};
+    }
+    return {Verdict::Failure, subject, error.what(), "a run directory cannot live here"};
   }
 }
 
@@ -218,19 +254,20 @@ Finding examined(const std::string& subject, const std::function<Finding()>& che
 std::vector<Finding> examine_storage(const fs::path& directory) {
   std::string pattern = (directory / ".calsweep-doctor-XXXXXX").string();
   if (::mkdtemp(pattern.data()) == nullptr) {
+    const int code = errno;
     return {{Verdict::Failure, "directory",
-             fmt::format("nothing can be made in {}: {}", directory.string(), std::strerror(errno)),
-             "choose a directory you may write to (--dir)"}};
+             fmt::format("nothing can be made in {}: {}", directory.string(), std::strerror(code)),
+             code == ENOSPC || code == EDQUOT ? kMakeRoom : "choose a directory you may write to"}};
   }
   const fs::path folder = pattern;
   std::vector<Finding> findings = {examine_kind(folder),
-                                   examined("file locks", [&] { return examine_locks(folder); }),
-                                   examined("creation", [&] { return examine_creation(folder); }),
-                                   examined("rename", [&] { return examine_rename(folder); }),
-                                   examined("flush", [&] { return examine_flush(folder); }),
-                                   examined("clock", [&] { return examine_clock(folder); }),
-                                   examined("HDF5", [&] { return examine_unit_file(folder); }),
-                                   examined("SQLite", [&] { return examine_database(folder); }),
+                                   examined("file locks", folder, examine_locks),
+                                   examined("creation", folder, examine_creation),
+                                   examined("rename", folder, examine_rename),
+                                   examined("flush", folder, examine_flush),
+                                   examined("clock", folder, examine_clock),
+                                   examined("HDF5", folder, examine_unit_file),
+                                   examined("SQLite", folder, examine_database),
                                    examine_space(folder)};
   std::error_code ignored;
   fs::remove_all(folder, ignored);

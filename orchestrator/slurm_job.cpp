@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
+#include <sstream>
 
 #include "orchestrator/walltime.hpp"
 #include "sweeps/errors.hpp"
@@ -92,6 +93,45 @@ bool is_given(const std::vector<std::string>& options, const std::string& name) 
   return std::find(options.begin(), options.end(), name) != options.end();
 }
 
+std::vector<std::string> words_of(const std::string& text) {
+  std::istringstream stream(text);
+  std::vector<std::string> words;
+  for (std::string word; stream >> word;) words.push_back(word);
+  return words;
+}
+
+// "--time=5", "--time", "-t5"; not "--time-min=5".
+bool sets_time(const std::string& word) {
+  return word.substr(0, word.find('=')) == "--time" || word.starts_with("-t");
+}
+
+void check_sbatch_options(const SlurmJob& job) {
+  for (const auto& option : job.sbatch_options) {
+    expect_one_line("--sbatch-option", option);
+    expect(option.starts_with("-"), "--sbatch-option", option,
+           "an option of sbatch with its dashes, e.g. \"--constraint=a100\"");
+    const auto words = words_of(option);
+    if (std::none_of(words.begin(), words.end(), sets_time)) continue;
+    throw UsageError(
+        fmt::format("--sbatch-option '{}' sets the time limit behind the back of --signal-before "
+                    "and --time-margin: use --time",
+                    option));
+  }
+}
+
+// GPUs may also be asked for in sbatch's other ways, such as --gres=gpu:4.
+void check_device(const SlurmJob& job) {
+  const bool gpus =
+      !job.gpus_per_node.empty() ||
+      std::any_of(job.sbatch_options.begin(), job.sbatch_options.end(), [](const auto& option) {
+        return option.find("gpu") != std::string::npos || option.starts_with("-G");
+      });
+  if (gpus || !is_given(job.run_options, "cuda")) return;
+  throw UsageError(
+      "--device cuda, but the job asks for no GPUs: add --gpus-per-node 4 (or a type: a100:4), or "
+      "leave --device out");
+}
+
 }  // namespace
 
 void check_job(const SlurmJob& job) {
@@ -100,11 +140,8 @@ void check_job(const SlurmJob& job) {
   expect_range("--array", job.array, 0, 10'000);
   check_words(job);
   check_time(job);
-  for (const auto& option : job.sbatch_options) {
-    expect_one_line("--sbatch-option", option);
-    expect(option.starts_with("-"), "--sbatch-option", option,
-           "an option of sbatch with its dashes, e.g. \"--constraint=a100\"");
-  }
+  check_sbatch_options(job);
+  check_device(job);
   for (const auto& line : job.setup) expect_one_line("--setup", line);
   expect_one_line("run directory", job.directory.string());
   expect_one_line("spec", job.spec.string());

@@ -22,12 +22,21 @@ class Doctor(program.ProgramTest):
             self.assertEqual(found[subject]["verdict"], "ok", found[subject])
         self.assertEqual(code, 0, found)
         self.assertIn("fashion-mnist", found["data sets"]["text"])
+        self.assertEqual(found["directory"]["verdict"], "ok")
+        self.assertIn(f"{self.folder}/runs does not exist yet; testing {self.folder}", found["directory"]["text"])
         self.assertEqual(sorted(p.name for p in self.folder.iterdir()), ["data"])  # nothing is left behind
 
     def test_a_line_per_finding_and_an_arrow_for_what_to_do(self):
         shown = self.calsweep("doctor", environment={"CALSWEEP_DATA": str(self.folder)}).stdout
         self.assertRegex(shown, r"(?m)^  ok    file locks ")
         self.assertRegex(shown, r"(?m)^launch$")
+        self.assertIn(f"storage: {self.folder}\n", shown)
+        self.assertNotIn("does not exist yet", shown)
+
+    def test_a_file_is_no_directory(self):
+        spec = self.write_spec("")
+        self.assert_refused(self.calsweep("doctor", spec), 2, f"{spec} is a file")
+        self.assert_refused(self.calsweep("doctor", spec / "below"), 2, f"{spec} is a file")
 
     def test_several_ranks_measure_the_shared_directory(self):
         done = self.mpirun(3, "doctor", self.folder, "--json")
@@ -53,16 +62,32 @@ class Doctor(program.ProgramTest):
 
     @unittest.skipUnless(os.geteuid() == 0 and shutil.which("unshare"), "mounting a small file system needs root")
     def test_a_full_and_volatile_file_system(self):
-        script = (f"mount -t tmpfs -o size=16m small {self.folder} && "
+        found = self.findings_in_small_tmpfs("size=16m", "true")
+        self.assertEqual(found["file system"]["verdict"], "warn")
+        self.assertEqual(found["free space"]["verdict"], "fail", found["free space"])
+        self.assertEqual(found["free space"]["text"], "only 16 MiB")
+        self.assertEqual(found["SQLite"]["verdict"], "ok", found["SQLite"])
+
+    @unittest.skipUnless(os.geteuid() == 0 and shutil.which("unshare"), "mounting a small file system needs root")
+    def test_no_room_is_said_as_such(self):
+        found = self.findings_in_small_tmpfs("size=16m", "head -c 17m /dev/zero >full 2>/dev/null || true")
+        self.assertEqual(found["free space"]["text"], "only 0 KiB")
+        for subject in ("SQLite", "flush"):
+            self.assertEqual(found[subject]["verdict"], "fail")
+            self.assertIn("no room", found[subject]["text"])
+            self.assertIn("make room", found[subject]["advice"])
+        found = self.findings_in_small_tmpfs("size=160m,nr_inodes=50", "true")
+        self.assertRegex(found["free space"]["text"], r"only \d+ more files can be made \(160 MiB are free\)")
+
+    def findings_in_small_tmpfs(self, options, before):
+        script = (f"mount -t tmpfs -o {options} small {self.folder} && cd {self.folder} && {{ {before}; }} && "
                   f"exec {program.CALSWEEP} doctor {self.folder} --json")
         done = subprocess.run(["unshare", "-m", "bash", "-c", script], capture_output=True, text=True, timeout=100,
                               env=self.environment)
         if not done.stdout:
             self.skipTest(f"no mount namespaces here: {done.stderr}")
-        found = {f["subject"]: f for f in json.loads(done.stdout)["findings"]}
-        self.assertEqual(done.returncode, 1)
-        self.assertEqual(found["file system"]["verdict"], "warn")
-        self.assertEqual(found["free space"]["verdict"], "fail", found["free space"])
+        self.assertEqual(done.returncode, 1, done.stdout)
+        return {f["subject"]: f for f in json.loads(done.stdout)["findings"]}
 
     def test_gpus_of_others(self):
         played = self.folder / "played"

@@ -49,7 +49,28 @@ class SlurmCommand(program.ProgramTest):
         self.assert_refused(self.calsweep("slurm", spec, "--time", "soon"), 2, "'soon' is no duration")
         self.assert_refused(self.calsweep("slurm", spec, "--mem", "lots"), 2, "--mem")
         self.assert_refused(self.calsweep("slurm", spec, "--survive-node-loss"), 2, "--nodes 2")
+        for options, reason in ((("--array", 0), "--array"), (("--cpus-per-task", 0), "--cpus-per-task"),
+                                (("--device", "cuda"), "add --gpus-per-node"),
+                                (("--time", "10", "--time-margin", 600), "--time-margin 600 is not less"),
+                                (("--setup", "nonexistent.sh"), "no such file"), (("--setup", "env/activate"), "no such file"),
+                                (("--sbatch-option=--time=5",), "use --time"),
+                                (("--output", "nowhere/x.sh"), "cannot write --output nowhere/x.sh: there is no folder")):
+            done = self.calsweep("slurm", spec, *options)
+            self.assert_refused(done, 2, reason)
+            self.assertEqual(done.stdout, "")
         self.assertFalse((self.folder / "runs").exists())
+
+    def test_lines_of_set_up_that_are_no_files_stay_lines(self):
+        done = self.calsweep("slurm", self.write_spec(small_spec()), "--setup", "module load mpi/4.1", "--setup",
+                             "A=/b", "--setup", "source /nope.sh")
+        self.assert_succeeded(done)
+        self.assertIn("\nmodule load mpi/4.1\nA=/b\nsource /nope.sh\n", done.stdout)
+
+    def test_a_trainer_that_is_not_here_may_be_on_the_nodes(self):
+        done = self.calsweep("slurm", self.write_spec(small_spec()), "--trainer", "/nope")
+        self.assert_succeeded(done)
+        self.assertIn("no program /nope here", done.stderr)
+        self.assertIn("--trainer /nope", done.stdout)
 
     def test_submitting_prints_the_job_and_what_to_do_next(self):
         self.play_sbatch('[ "$1" = --parsable ] && [ -x "$2" ] && echo "4711;cluster"')
@@ -60,14 +81,17 @@ class SlurmCommand(program.ProgramTest):
             self.assertIn(text, done.stderr)
 
     def test_refusal_of_sbatch_is_passed_on(self):
-        self.play_sbatch("echo 'sbatch: error: invalid partition specified: gpuu' >&2; exit 1")
+        self.play_sbatch("echo 'sbatch: error: invalid partition specified: gpuu' >&2; echo 'sbatch: error: no' >&2; exit 1")
         done = self.calsweep("slurm", self.write_spec(small_spec()), "--partition", "gpuu", "--submit")
-        self.assert_refused(done, 2, "invalid partition specified: gpuu")
+        self.assert_refused(done, 2, "sbatch did not take the job. ", "sinfo",
+                            "sbatch said:\n  sbatch: error: invalid partition specified: gpuu\n  sbatch: error: no\n")
+        self.assertFalse((self.folder / "runs/small").exists())
 
     def test_without_sbatch_it_says_so(self):
         self.environment["PATH"] = "/nonexistent"
         done = self.calsweep("slurm", self.write_spec(small_spec()), "--submit")
         self.assert_refused(done, 2, "no sbatch", "--output")
+        self.assertFalse((self.folder / "runs").exists())
 
 
 if __name__ == "__main__":

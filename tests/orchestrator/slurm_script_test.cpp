@@ -147,6 +147,9 @@ TEST(SlurmJobTest, refuses_what_cannot_be_right_and_names_the_option) {
   refused("--array", [](SlurmJob& job) { job.array = -2; });
   refused("--job-name", [](SlurmJob& job) { job.job_name = "a\nb"; });
   refused("--sbatch-option", [](SlurmJob& job) { job.sbatch_options = {"constraint=a100"}; });
+  refused("use --time", [](SlurmJob& job) { job.sbatch_options = {"--time=5"}; });
+  refused("use --time", [](SlurmJob& job) { job.sbatch_options = {"--exclusive -t5"}; });
+  refused("--gpus-per-node", [](SlurmJob& job) { job.run_options = {"--device", "cuda"}; });
   refused("--setup", [](SlurmJob& job) { job.setup = {"a\nb"}; });
   refused("--survive-node-loss", [](SlurmJob& job) { job.survive_node_loss = true; });
   refused("--launcher srun", [](SlurmJob& job) {
