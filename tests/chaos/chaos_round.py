@@ -57,6 +57,8 @@ class Round:
         launch = self.rng.choices(launches, [weights[name] for name in launches])[0]
         if launch == "disk" and self.legs:
             launch = "alone"  # the disk is small only once
+        if launch == "nodes" and self.harm.stale_lock:
+            launch = "mpirun"
         ranks = self.rng.choice((2, 3, 3, 4)) if launch in ("mpirun", "recovery") else 3
         kinds = [k for k in disturbances.BY_LAUNCH[launch] if not only or k in only]
         drawn = [disturbances.draw(self.rng, kinds) for _ in range(self.rng.choice((1, 1, 1, 2, 2, 3)))] if kinds else []

@@ -15,6 +15,7 @@ class Harm:
     units: set = field(default_factory=set)  # unit ids whose files were damaged
     silent: bool = False                     # a file of the right size is wrong: only the analysis can see it
     stages: set = field(default_factory=set) # ids of damaged stages: a run that meets one sets trials aside (exit 1)
+    stale_lock: bool = False                 # of this host: a run on another would rightly ask for --take-over
 
 
 def _pick(rng, folder, pattern):
@@ -101,6 +102,7 @@ def _lose_ledger(rng, run, harm):
 
 
 def _stale_lock(rng, run, harm):
+    harm.stale_lock = True
     (run / "lock.json").write_text(json.dumps({
         "version": 1, "state": "held", "host": os.uname().nodename, "pid": 2 ** 22 - 1, "process_started": "1",
         "job": "", "since": "2026-01-01T00:00:00.000Z", "heartbeat": 1767225600.0}).ljust(511) + "\n")

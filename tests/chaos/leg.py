@@ -163,6 +163,8 @@ class Leg:
             return []
         if any(d.startswith("second") for d in self.delivered) and self.second.returncode == 75:
             return []  # it went on after the first, and was stopped
+        if self.second.returncode < 0 and any(d.startswith("coordinator") for d in self.delivered):
+            return []  # by then it was the coordinator, and was what was struck
         return [f"the second run of leg {self.number} ended with {self.second.returncode}"]
 
     def may_lie(self):
