@@ -12,12 +12,20 @@
 namespace calsweep::orchestrator {
 namespace {
 
+constexpr std::size_t kMostTrials = 5;   // listed of a unit
 constexpr double kSilentSeconds = 15.0;  // the file is replaced about once a second
 
 // "2026-11-22 13:41:29 UTC" of "2026-11-22T13:41:29.418Z".
 std::string readable(const std::string& utc) {
   if (utc.size() < 19) return utc;
   return utc.substr(0, 10) + " " + utc.substr(11, 8) + " UTC";
+}
+
+std::string trials_line(const std::vector<std::string>& trials) {
+  if (trials.empty()) return "";
+  std::string text = "    trials";
+  for (std::size_t i = 0; i < std::min(trials.size(), kMostTrials); ++i) text += " " + trials[i];
+  return text + (trials.size() > kMostTrials ? " … (--json lists all)\n" : "\n");
 }
 
 // Only of this host can one say so at once.
@@ -99,8 +107,10 @@ std::string format_status(const RunStatus& s, double now_unix) {
   for (const std::string& sentence : s.recovered) text += "  " + sentence + "\n";
   if (!s.set_aside.empty()) text += "set aside (the same command tries them again)\n";
   for (const TrialFailure& failure : s.set_aside) {
-    text += fmt::format("  unit {} ({} trials): {}{}{}\n", failure.unit, failure.trials.size(),
-                        failure.cause, failure.message.empty() ? "" : ": ", failure.message);
+    text += fmt::format("  unit {} ({} trial{}): {}{}{}\n", failure.unit, failure.trials.size(),
+                        failure.trials.size() == 1 ? "" : "s", failure.cause,
+                        failure.message.empty() ? "" : ": ", failure.message);
+    text += trials_line(failure.trials);
   }
   return text;
 }

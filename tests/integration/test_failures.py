@@ -161,6 +161,7 @@ class TrainerFailures(FailureTest):
         self.assertEqual(status["trials"]["done"], N_TRIALS - 1)
         shown = self.calsweep("status", self.run_folder).stdout
         self.assertIn("1 set aside", shown)
+        self.assertIn(poison, shown)
         self.assertIn("SIGSEGV", shown)
         analysis = self.calsweep("analyze", self.run_folder)
         self.assertIn(f"{N_TRIALS - 1} of {N_TRIALS} replicates", analysis.stderr)
