@@ -52,7 +52,10 @@ void StackTraining::store_stages(const RunDirectory& directory) {
 }
 
 void StackTraining::load_stages(const RunDirectory& directory) {
-  std::string problem;
+  std::string problem;  // the first; the others are looked at too, so that one more run mends all
+  const auto note = [&](std::string text) {
+    if (problem.empty()) problem = std::move(text);
+  };
   for (std::size_t k = 0; k < stack_.members.size(); ++k) {
     const StageId& stage = stack_.members[k].stage;
     if (stage.is_zero() && !settings_.has("noise_warmup")) continue;
@@ -67,11 +70,11 @@ void StackTraining::load_stages(const RunDirectory& directory) {
       // Out of the way, so that the next run trains the warm-up again instead of finding it
       // "there".
       const fs::path moved = directory.quarantine_file(file);
-      problem = std::string(error.what()) + "; it is now " + moved.string() +
-                ", and the same command trains its warm-up again";
+      note(std::string(error.what()) + "; it is now " + moved.string() +
+           ", and the same command trains its warm-up again");
     } catch (const IoError& error) {
-      problem = "stage " + stage.str() + " cannot be read, the same command trains its warm-up "
-                "again: " + error.what();
+      note("stage " + stage.str() + " cannot be read, the same command trains its warm-up again: " +
+           error.what());
     }
   }
   if (!problem.empty()) throw FormatError(problem);
