@@ -13,11 +13,11 @@ namespace calsweep::orchestrator {
 namespace {
 
 // A rank or node that dies while MPI starts leaves the others waiting in it for ever.
-constexpr unsigned kStartSeconds = 180;
+constexpr unsigned kStartSeconds = 90;
 
 void give_up_starting(int) {
   static constexpr char text[] =
-      "calsweep: MPI did not start within 180 s: a rank or node was lost while it did; run the same "
+      "calsweep: MPI did not start within 90 s: a rank or node was lost while it did; run the same "
       "command again\n";
   const ssize_t ignored = ::write(STDERR_FILENO, text, sizeof text - 1);
   static_cast<void>(ignored);
