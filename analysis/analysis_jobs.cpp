@@ -5,7 +5,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "analysis/results_line.hpp"
+#include "analysis/results/results_line.hpp"
 #include "analysis/trial_analysis.hpp"
 #include "sweeps/errors.hpp"
 

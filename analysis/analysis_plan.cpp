@@ -5,7 +5,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "analysis/previous_results.hpp"
+#include "analysis/results/previous_results.hpp"
 #include "analysis/trial_analysis.hpp"
 #include "sweeps/errors.hpp"
 #include "sweeps/unit_file.hpp"

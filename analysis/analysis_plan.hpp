@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "analysis/analysis_jobs.hpp"
-#include "analysis/results_line.hpp"
+#include "analysis/results/results_line.hpp"
 #include "sweeps/run_directory.hpp"
 #include "sweeps/sweep.hpp"
 

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "analysis/auroc.hpp"
-#include "analysis/metric_definitions.hpp"
+#include "analysis/metrics/auroc.hpp"
+#include "analysis/metrics/metric_definitions.hpp"
 #include "sweeps/errors.hpp"
 
 namespace calsweep::analysis {

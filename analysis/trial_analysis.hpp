@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "analysis/predictions.hpp"
-#include "analysis/results_line.hpp"
+#include "analysis/metrics/predictions.hpp"
+#include "analysis/results/results_line.hpp"
 #include "sweeps/unit_file.hpp"
 
 namespace calsweep::analysis {

@@ -2,7 +2,7 @@
 #include <fmt/core.h>
 
 #include "analysis/analysis_plan.hpp"
-#include "analysis/results_db.hpp"
+#include "analysis/results/results_db.hpp"
 #include "cli/commands.hpp"
 #include "cli/shared_analysis.hpp"
 #include "sweeps/errors.hpp"

@@ -6,9 +6,9 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "analysis/query.hpp"
-#include "analysis/show.hpp"
-#include "analysis/table_format.hpp"
+#include "analysis/query/query.hpp"
+#include "analysis/query/show.hpp"
+#include "analysis/query/table_format.hpp"
 #include "cli/commands.hpp"
 #include "sweeps/errors.hpp"
 #include "sweeps/run_directory.hpp"

@@ -1,11 +1,11 @@
-#include "analysis/calibration_error.hpp"
+#include "analysis/metrics/calibration_error.hpp"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
 
-#include "analysis/predictions.hpp"
+#include "analysis/metrics/predictions.hpp"
 #include "sweeps/errors.hpp"
 #include "tests/analysis/fixtures.hpp"
 

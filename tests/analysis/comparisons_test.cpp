@@ -1,11 +1,11 @@
-#include "analysis/comparisons.hpp"
+#include "analysis/statistics/comparisons.hpp"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 
-#include "analysis/results_db.hpp"
+#include "analysis/results/results_db.hpp"
 #include "sweeps/random.hpp"
 #include "tests/analysis/synthetic_run.hpp"
 

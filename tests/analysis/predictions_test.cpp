@@ -1,4 +1,4 @@
-#include "analysis/predictions.hpp"
+#include "analysis/metrics/predictions.hpp"
 
 #include <gtest/gtest.h>
 

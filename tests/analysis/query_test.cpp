@@ -1,12 +1,12 @@
-#include "analysis/query.hpp"
+#include "analysis/query/query.hpp"
 
 #include <gtest/gtest.h>
 
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "analysis/results_db.hpp"
-#include "analysis/table_format.hpp"
+#include "analysis/query/table_format.hpp"
+#include "analysis/results/results_db.hpp"
 #include "sweeps/errors.hpp"
 #include "tests/analysis/synthetic_run.hpp"
 

@@ -3,8 +3,8 @@
 
 #include <cmath>
 
-#include "analysis/auroc.hpp"
-#include "analysis/multiplicity.hpp"
+#include "analysis/metrics/auroc.hpp"
+#include "analysis/statistics/multiplicity.hpp"
 #include "sweeps/errors.hpp"
 #include "tests/analysis/fixtures.hpp"
 

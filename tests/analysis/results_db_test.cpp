@@ -1,4 +1,4 @@
-#include "analysis/results_db.hpp"
+#include "analysis/results/results_db.hpp"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -7,7 +7,7 @@
 #include <fstream>
 
 #include "analysis/analysis_plan.hpp"
-#include "analysis/calibration_error.hpp"
+#include "analysis/metrics/calibration_error.hpp"
 #include "sweeps/errors.hpp"
 #include "tests/analysis/synthetic_run.hpp"
 

@@ -1,4 +1,4 @@
-#include "analysis/results_line.hpp"
+#include "analysis/results/results_line.hpp"
 
 #include <gtest/gtest.h>
 

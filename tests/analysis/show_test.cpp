@@ -1,11 +1,11 @@
-#include "analysis/show.hpp"
+#include "analysis/query/show.hpp"
 
 #include <gtest/gtest.h>
 
 #include <sstream>
 
-#include "analysis/results_db.hpp"
-#include "analysis/table_format.hpp"
+#include "analysis/query/table_format.hpp"
+#include "analysis/results/results_db.hpp"
 #include "sweeps/errors.hpp"
 #include "tests/analysis/synthetic_run.hpp"
 

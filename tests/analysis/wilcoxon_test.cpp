@@ -1,4 +1,4 @@
-#include "analysis/wilcoxon.hpp"
+#include "analysis/statistics/wilcoxon.hpp"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -7,7 +7,7 @@
 #include <cmath>
 #include <set>
 
-#include "analysis/normal_tail.hpp"
+#include "analysis/statistics/normal_tail.hpp"
 #include "sweeps/errors.hpp"
 #include "tests/analysis/fixtures.hpp"
 
