@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "sweeps/analysis_options.hpp"
 #include "sweeps/errors.hpp"
 #include "sweeps/nearest_name.hpp"
 #include "sweeps/run_directory.hpp"
@@ -200,41 +201,19 @@ void SpecParser::read_execution() {
     } else if (name == "threads") {
       e.threads = document_.integer(*value, "execution.threads", 1, 1024).value_or(1);
     } else {
-      document_.report_unknown(
-          *key, "[execution]",
-          {"checkpoint_seconds", "fuse", "heartbeat_seconds", "max_attempts", "threads", "unit_seconds"});
+      document_.report_unknown(*key, "[execution]",
+                               {"checkpoint_seconds", "fuse", "heartbeat_seconds", "max_attempts",
+                                "threads", "unit_seconds"});
     }
   }
 }
 
 void SpecParser::read_analysis() {
-  if (!spec_.methods.empty()) spec_.analysis.reference = spec_.methods.front().name;
-  const auto* node = root_node("analysis");
-  const auto* table = node == nullptr ? nullptr : document_.table(*node, "analysis");
-  if (table == nullptr) return;
-  for (const auto& [key, value] : in_file_order(*table)) {
-    if (key->str() == "reference") {
-      read_reference(*value);
-    } else if (key->str() == "alpha") {
-      spec_.analysis.alpha = document_.real(*value, "analysis.alpha", 1e-12, 0.5).value_or(0.05);
-    } else {
-      document_.report_unknown(*key, "[analysis]", {"alpha", "reference"});
-    }
+  if (const auto* node = root_node("analysis")) {
+    spec_.analysis = read_analysis_options(document_, *node, method_names());
   }
-}
-
-void SpecParser::read_reference(const toml::node& node) {
-  const auto name = document_.text(node, "analysis.reference");
-  if (!name) return;
-  const Names names = method_names();
-  if (std::find(names.begin(), names.end(), *name) == names.end()) {
-    const std::string nearest = nearest_name(*name, names);
-    document_.report(node, fmt::format("analysis.reference names no method of this spec: \"{}\"; "
-                                       "{}methods: {}",
-                                       *name, did_you_mean(nearest, '"'), fmt::join(names, ", ")));
-    return;
-  }
-  spec_.analysis.reference = *name;
+  auto& reference = spec_.analysis.reference;
+  if (reference.empty() && !spec_.methods.empty()) reference = spec_.methods.front().name;
 }
 
 Names SpecParser::method_names() const {

@@ -47,7 +47,6 @@ class SpecParser {
   // execution and analysis
   void read_execution();
   void read_analysis();
-  void read_reference(const toml::node& node);
   Names method_names() const;
 
   // methods
