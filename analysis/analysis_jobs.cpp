@@ -2,11 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <atomic>
+#include <exception>
 #include <map>
+#include <mutex>
 #include <nlohmann/json.hpp>
+#include <thread>
 
+#include "analysis/predictor_analysis.hpp"
+#include "analysis/predictor_data.hpp"
 #include "analysis/results/results_line.hpp"
-#include "analysis/trial_analysis.hpp"
 #include "sweeps/errors.hpp"
 
 namespace calsweep::analysis {
@@ -18,26 +24,39 @@ constexpr std::size_t kOpenFilesKept = 64;
 
 std::string file_in_run(const UnitId& unit) { return fmt::format("units/{}.h5", unit.hex()); }
 
-std::string problem(std::string predictor, const std::string& file, const std::string& message) {
-  return encode(AnalysisProblem{std::move(predictor), file, message});
+AnalysisProblem problem(std::string predictor, const std::string& file,
+                        const std::string& message) {
+  return {std::move(predictor), file, message};
 }
 
-std::vector<std::string> run_unit(const AnalysisJob& job, const RunDirectory& run) {
-  std::vector<std::string> lines;
+// The HDF5 library as packaged is not thread-safe: whoever opens, reads or closes a unit file holds
+// this.
+std::mutex& file_library() {
+  static std::mutex mutex;
+  return mutex;
+}
+
+std::vector<ResultsLine> run_unit(const AnalysisJob& job, const RunDirectory& run) {
+  std::vector<ResultsLine> lines;
   const std::string file_name = file_in_run(job.unit);
+  std::unique_lock lock(file_library());
   try {
     const UnitFileReader file(run.unit(job.unit), true);
     for (const auto& id : job.trials) {
+      if (!lock) lock.lock();
       try {
-        lines.push_back(encode(analyze_trial(file, id)));
+        const auto network = read_network(file, id);
+        lock.unlock();
+        lines.emplace_back(analyze_network(network, job.options));
       } catch (const CalsweepError& error) {
-        lines.push_back(problem(id.str(), file_name, error.what()));
+        lines.emplace_back(problem(id.str(), file_name, error.what()));
       }
     }
+    if (!lock) lock.lock();  // the file closes
   } catch (const CalsweepError& error) {
-    lines.push_back(problem("", file_name, error.what()));
+    lines.emplace_back(problem("", file_name, error.what()));
     for (const auto& id : job.trials) {
-      lines.push_back(
+      lines.emplace_back(
           problem(id.str(), file_name,
                   "its unit file " + file_name + " is damaged: `calsweep run` trains it again"));
     }
@@ -74,25 +93,51 @@ std::vector<EnsembleMember> open_members(const EnsembleTask& task, OpenFiles& fi
   return members;
 }
 
-std::vector<std::string> run_ensembles(const AnalysisJob& job, const RunDirectory& run) {
-  std::vector<std::string> lines;
+std::vector<ResultsLine> run_ensembles(const AnalysisJob& job, const RunDirectory& run) {
+  std::vector<ResultsLine> lines;
+  std::unique_lock lock(file_library());
   OpenFiles files(run);
   for (const auto& task : job.ensembles) {
+    if (!lock) lock.lock();
     try {
       const auto members = open_members(task, files);
-      if (!members.empty()) lines.push_back(encode(analyze_ensemble(task.id, members)));
+      if (members.empty()) continue;
+      const auto ensemble = read_ensemble(task.id, members);
+      files.trim();
+      lock.unlock();
+      lines.emplace_back(analyze_ensemble(ensemble, job.options));
     } catch (const CalsweepError& error) {
-      lines.push_back(problem(task.id, "", error.what()));
+      lines.emplace_back(problem(task.id, "", error.what()));
     }
-    files.trim();
   }
+  if (!lock) lock.lock();  // the files close
   return lines;
+}
+
+Json encode_options(const AnalysisOptions& options) {
+  return {{"calibrators", options.calibrators},
+          {"folds", options.cross_fitting_folds},
+          {"resamples", options.resamples},
+          {"conformal_alpha", options.conformal_alpha}};
+}
+
+/// What networks and ensembles are analysed with; the rest concerns the sweep as a whole.
+AnalysisOptions decode_options(const Json& json) {
+  AnalysisOptions options;
+  options.calibrators = json.at("calibrators").get<std::vector<std::string>>();
+  options.cross_fitting_folds = json.at("folds");
+  options.resamples = json.at("resamples");
+  options.conformal_alpha = json.at("conformal_alpha");
+  return options;
 }
 
 }  // namespace
 
 std::string AnalysisJob::to_json() const {
-  Json json = {{"unit", unit.str()}, {"trials", Json::array()}, {"ensembles", Json::array()}};
+  Json json = {{"options", encode_options(options)},
+               {"unit", unit.str()},
+               {"trials", Json::array()},
+               {"ensembles", Json::array()}};
   for (const auto& id : trials) json["trials"].push_back(id.str());
   for (const auto& task : ensembles) {
     Json members = Json::array();
@@ -106,6 +151,7 @@ AnalysisJob AnalysisJob::from_json(std::string_view text) {
   try {
     const Json json = Json::parse(text);
     AnalysisJob job;
+    job.options = decode_options(json.at("options"));
     job.unit = UnitId::from_hex(json.at("unit").get<std::string>());
     for (const auto& id : json.at("trials")) {
       job.trials.push_back(TrialId::from_hex(id.get<std::string>()));
@@ -127,8 +173,36 @@ AnalysisJob AnalysisJob::from_json(std::string_view text) {
   }
 }
 
-std::vector<std::string> run_job(const AnalysisJob& job, const RunDirectory& run) {
+std::vector<ResultsLine> run_job(const AnalysisJob& job, const RunDirectory& run) {
   return job.ensembles.empty() ? run_unit(job, run) : run_ensembles(job, run);
+}
+
+void run_jobs(std::span<const AnalysisJob> jobs, const RunDirectory& run,
+              const std::function<void(const std::vector<ResultsLine>&)>& store) {
+  std::atomic<std::size_t> next{0};
+  std::mutex storing;
+  std::exception_ptr failure;
+  const auto work = [&] {
+    try {
+      for (std::size_t at = 0; (at = next.fetch_add(1)) < jobs.size();) {
+        const auto lines = run_job(jobs[at], run);
+        const std::lock_guard lock(storing);
+        if (failure) return;
+        store(lines);
+      }
+    } catch (...) {
+      const std::lock_guard lock(storing);
+      if (!failure) failure = std::current_exception();
+      next = jobs.size();
+    }
+  };
+  const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
+  {
+    std::vector<std::jthread> threads;
+    for (std::size_t t = 1; t < std::min(cores, jobs.size()); ++t) threads.emplace_back(work);
+    work();
+  }
+  if (failure) std::rethrow_exception(failure);
 }
 
 }  // namespace calsweep::analysis

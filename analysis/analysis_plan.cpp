@@ -5,10 +5,11 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "analysis/predictor_data.hpp"
 #include "analysis/results/previous_results.hpp"
-#include "analysis/trial_analysis.hpp"
 #include "sweeps/errors.hpp"
 #include "sweeps/unit_file.hpp"
+#include "sweeps/version.hpp"
 
 namespace calsweep::analysis {
 namespace {
@@ -18,18 +19,23 @@ class Planner {
   Planner(const Sweep& sweep, const RunDirectory& run)
       : sweep_(sweep), run_(run), previous_(read_previous_results(run.results())) {
     for (const auto& trial : sweep.trials) wanted_.insert(trial.id);
+    if (previous_.predictor_options != predictor_options(sweep.spec.analysis)) {
+      previous_.trials.clear();
+      previous_.ensembles.clear();
+    }
   }
 
   AnalysisPlan make() {
     for (const auto& unit : run_.sealed_units()) add_unit(unit);
     add_ensembles();
+    plan_.up_to_date = is_up_to_date();
     return std::move(plan_);
   }
 
  private:
   void add_unit(const UnitId& unit) {
     ++plan_.n_unit_files;
-    AnalysisJob job;
+    AnalysisJob job = new_job();
     job.unit = unit;
     try {
       const UnitFileReader file(run_.unit(unit), false);
@@ -72,7 +78,7 @@ class Planner {
   void add_ensembles() {
     std::set<std::string> seen;
     const Replicate* last = nullptr;
-    AnalysisJob job;
+    AnalysisJob job = new_job();
     for (const auto& replicate : sweep_.replicates) {
       if (!is_ensemble(sweep_, replicate)) continue;
       const bool same_group =
@@ -86,7 +92,18 @@ class Planner {
 
   void flush(AnalysisJob& job) {
     if (!job.ensembles.empty()) plan_.jobs.push_back(std::move(job));
-    job = AnalysisJob();
+    job = new_job();
+  }
+
+  AnalysisJob new_job() const { return {sweep_.spec.analysis, {}, {}, {}}; }
+
+  /// Nothing to read, nothing to forget, and the sweep is declared as it was.
+  bool is_up_to_date() const {
+    return previous_.usable && plan_.jobs.empty() && plan_.problems.empty() &&
+           previous_.n_damaged == 0 && previous_.spec == sweep_.spec.source_text &&
+           previous_.written_by == written_by() &&
+           previous_.trials.size() == plan_.kept_trials.size() &&
+           previous_.ensembles.size() == plan_.kept_ensembles.size();
   }
 
   void add_ensemble(const Replicate& replicate, AnalysisJob& job) {

@@ -17,6 +17,7 @@ struct AnalysisPlan {
   std::vector<TrialId> kept_trials;  ///< analysed before, from the same file
   std::vector<std::string> kept_ensembles;  ///< all of whose members are kept
   std::vector<AnalysisProblem> problems;    ///< unit files that cannot even be opened
+  bool up_to_date = false;                  ///< results.db is what this analysis would write
   std::int64_t n_unit_files = 0;
   std::int64_t n_unit_files_unchanged = 0;
 };

@@ -27,17 +27,25 @@ void set_damaged_files_aside(const RunDirectory& run, const analysis::AnalysisRe
   }
 }
 
+analysis::AnalysisReport analyze_as_planned(orchestrator::Launch& launch, const Sweep& sweep,
+                                            const RunDirectory& run,
+                                            const analysis::AnalysisPlan& plan) {
+  analysis::ResultsDb results(sweep, run, plan);
+  share_jobs(launch, run, plan.jobs, [&](const auto& lines) { results.store(lines); });
+  return results.finish();
+}
+
 int analyze_as_first(orchestrator::Launch& launch, const RunDirectory& run, bool rebuild) {
   const Sweep sweep = run.load_sweep();
   if (rebuild) analysis::discard_results(run.results());
   const auto plan = analysis::plan_analysis(sweep, run);
   log::info(fmt::format("{} unit files, {} unchanged since the last analysis", plan.n_unit_files,
                         plan.n_unit_files_unchanged));
-  analysis::ResultsDb results(sweep, run, plan);
-  share_jobs(launch, run, plan.jobs, [&](const auto& lines) { results.store(lines); });
-  const auto summary = results.finish();
+  const auto summary = plan.up_to_date ? analysis::stored_report(sweep, run)
+                                       : analyze_as_planned(launch, sweep, run, plan);
   for (const auto& problem : summary.problems) log::error(problem.message);
   set_damaged_files_aside(run, summary);
+  if (plan.up_to_date) log::info("results.db is up to date: nothing to do");
   log::info(fmt::format("{} of {} replicates in {}{}", summary.n_replicates - summary.n_missing,
                         summary.n_replicates, run.results().string(),
                         summary.n_missing > 0

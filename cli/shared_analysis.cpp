@@ -18,17 +18,17 @@ constexpr std::string_view kEnd = "end";
 constexpr std::size_t kJobsAhead = 2;  // per rank: the next one waits there when one is done
 constexpr auto kPause = 1ms;
 
-std::string joined(const std::vector<std::string>& lines) {
+std::string encoded(const std::vector<analysis::ResultsLine>& lines) {
   std::string text;
-  for (const auto& line : lines) text += line + "\n";
+  for (const auto& line : lines) text += analysis::encode(line) + "\n";
   return text;
 }
 
-std::vector<std::string> split(const std::string& text) {
-  std::vector<std::string> lines;
+std::vector<analysis::ResultsLine> decoded(std::string_view text) {
+  std::vector<analysis::ResultsLine> lines;
   std::size_t at = 0;
   for (std::size_t end = 0; (end = text.find('\n', at)) != std::string::npos; at = end + 1) {
-    lines.push_back(text.substr(at, end - at));
+    lines.push_back(analysis::decode_results_line(text.substr(at, end - at)));
   }
   return lines;
 }
@@ -39,17 +39,12 @@ void deliver(orchestrator::Channel& channel, orchestrator::Launch& launch) {
   }
 }
 
-void do_alone(const RunDirectory& run, const std::vector<analysis::AnalysisJob>& jobs,
-              const std::function<void(const std::vector<std::string>&)>& store) {
-  for (const auto& job : jobs) store(analysis::run_job(job, run));
-}
-
 }  // namespace
 
 void share_jobs(orchestrator::Launch& launch, const RunDirectory& run,
                 const std::vector<analysis::AnalysisJob>& jobs,
-                const std::function<void(const std::vector<std::string>&)>& store) {
-  if (launch.size() == 1) return do_alone(run, jobs, store);
+                const std::function<void(const std::vector<analysis::ResultsLine>&)>& store) {
+  if (launch.size() == 1) return analysis::run_jobs(jobs, run, store);
   orchestrator::MpiChannel channel(*launch.session());
   std::size_t next = 0, open = 0;
   const auto hand_out = [&](int rank) {
@@ -64,7 +59,7 @@ void share_jobs(orchestrator::Launch& launch, const RunDirectory& run,
     if (const auto incoming = channel.receive()) {
       --open;
       hand_out(incoming->peer);
-      store(split(incoming->text));
+      store(decoded(incoming->text));
     } else if (next < jobs.size()) {
       store(analysis::run_job(jobs[next++], run));
     } else {
@@ -90,7 +85,7 @@ void help_with_jobs(orchestrator::Launch& launch, const RunDirectory& run) {
     }
     if (incoming->text == kEnd) return;
     channel.send(0,
-                 joined(analysis::run_job(analysis::AnalysisJob::from_json(incoming->text), run)));
+                 encoded(analysis::run_job(analysis::AnalysisJob::from_json(incoming->text), run)));
   }
 }
 

@@ -16,7 +16,7 @@ namespace calsweep::cli {
 /// any order. Throws CalsweepError if a rank sends nonsense.
 void share_jobs(orchestrator::Launch& launch, const RunDirectory& run,
                 const std::vector<analysis::AnalysisJob>& jobs,
-                const std::function<void(const std::vector<std::string>&)>& store);
+                const std::function<void(const std::vector<analysis::ResultsLine>&)>& store);
 
 /// Rank 0: tells the other ranks to leave. Call also when something failed.
 void end_sharing(orchestrator::Launch& launch);

@@ -16,7 +16,8 @@ struct MetricDefinition {
   std::string_view metric;      ///< name in the table `metric`: "ece"
   std::string_view convention;  ///< of the registry, or empty
   Direction direction;
-  bool compared;  ///< whether methods are tested against the reference on it
+  bool compared;             ///< whether methods are tested against the reference on it
+  bool compared_calibrated;  ///< also after post-hoc calibration
   std::string_view unit;
   std::string_view formula;
   std::string_view source;

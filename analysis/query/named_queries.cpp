@@ -45,10 +45,10 @@ constexpr std::array kQueries = {
                "confidence, avg(test_ece_guo2017) AS ece_guo2017 FROM dynamics GROUP BY "
                "{axes}method, epoch"},
     NamedQuery{"reliability", "reliability bins of the test set, pooled over seeds (guo2017)",
-               "SELECT {axes}method, bin, lower, upper, sum(count) AS count, sum(correct) * 1.0 / "
-               "sum(count) AS accuracy, sum(sum_confidence) / sum(count) AS confidence FROM "
-               "reliability WHERE set_name = 'test' AND convention = 'guo2017' GROUP BY "
-               "{axes}method, bin, lower, upper HAVING sum(count) > 0"},
+               "SELECT {axes}method, bin, sum(count) AS count, sum(correct) * 1.0 / sum(count) AS "
+               "accuracy, sum(sum_confidence) / sum(count) AS confidence FROM reliability WHERE "
+               "set_name = 'test' AND convention = 'guo2017' AND n_bins = 15 AND calibrator = "
+               "'none' GROUP BY {axes}method, bin"},
     NamedQuery{"replicates", "the main metrics of every replicate on the test set",
                "SELECT {axes}method, seed, "
                "max(CASE WHEN metric = 'accuracy' THEN value END) AS accuracy, "

@@ -9,7 +9,6 @@
 #include "analysis/results/previous_results.hpp"
 #include "analysis/results/results_schema.hpp"
 #include "analysis/results/sweep_tables.hpp"
-#include "sweeps/version.hpp"
 
 namespace calsweep::analysis {
 namespace {
@@ -43,7 +42,7 @@ void write_meta(SQLite::Database& db, const Sweep& sweep) {
     insert.reset();
   };
   put("schema", std::to_string(kResultsSchema));
-  put("written_by", "calsweep " + std::string(version()));
+  put("written_by", written_by());
   put("sweep", spec.name);
   put("description", spec.description);
   put("spec", spec.source_text);
@@ -51,6 +50,8 @@ void write_meta(SQLite::Database& db, const Sweep& sweep) {
   put("n_seeds", std::to_string(spec.seeds.size()));
   put("reference", spec.analysis.reference);
   put("alpha", fmt::format("{}", spec.analysis.alpha));
+  put("equivalence", fmt::format("{}", spec.analysis.equivalence));
+  put("predictor_options", predictor_options(spec.analysis));
   put("test",
       "Wilcoxon signed-rank, paired by seed, two-sided, zeros dropped; exact p, else asymptotic");
   put("correction", "Holm over the cells of one method and metric");

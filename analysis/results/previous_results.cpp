@@ -2,6 +2,7 @@
 
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <array>
 #include <cstdint>
@@ -9,6 +10,7 @@
 
 #include "sweeps/errors.hpp"
 #include "sweeps/log.hpp"
+#include "sweeps/version.hpp"
 
 namespace calsweep::analysis {
 namespace {
@@ -25,6 +27,14 @@ std::int64_t big_endian(const std::string& bytes, std::size_t at) {
 }
 
 }  // namespace
+
+std::string predictor_options(const AnalysisOptions& options) {
+  return fmt::format("calibrators {}; {} folds; {} resamples; conformal alpha {}",
+                     fmt::join(options.calibrators, " "), options.cross_fitting_folds,
+                     options.resamples, options.conformal_alpha);
+}
+
+std::string written_by() { return "calsweep " + std::string(version()); }
 
 ResultsFileState results_file_state(const std::filesystem::path& file) {
   std::error_code error;
@@ -68,6 +78,16 @@ PreviousResults read_previous_results(const std::filesystem::path& file) {
     }
     SQLite::Statement ensembles(db, "SELECT predictor_id FROM predictor WHERE kind = 'ensemble'");
     while (ensembles.executeStep()) previous.ensembles.insert(ensembles.getColumn(0).getString());
+    SQLite::Statement meta(db, "SELECT key, value FROM meta");
+    while (meta.executeStep()) {
+      const auto key = meta.getColumn(0).getString();
+      const auto value = meta.getColumn(1).getString();
+      if (key == "predictor_options") previous.predictor_options = value;
+      if (key == "spec") previous.spec = value;
+      if (key == "written_by") previous.written_by = value;
+    }
+    SQLite::Statement damaged(db, "SELECT count(*) FROM damaged_file");
+    if (damaged.executeStep()) previous.n_damaged = damaged.getColumn(0).getInt64();
     previous.usable = true;
   } catch (const std::exception& error) {
     log::warning(fmt::format("{} is damaged ({}): everything is analysed again", file.string(),

@@ -73,14 +73,13 @@ void insert_members(SQLite::Statement& insert, const Replicate& replicate, const
 
 }  // namespace
 
-std::int64_t write_replicates(SQLite::Database& db, const Sweep& sweep,
-                              const std::map<std::string, std::string>& problems) {
+void write_replicates(SQLite::Database& db, const Sweep& sweep,
+                      const std::map<std::string, std::string>& problems) {
   const Availability available(db, problems);
   SQLite::Statement insert(db, "INSERT INTO replicate VALUES (?, ?, ?, ?, ?, ?)");
   SQLite::Statement member(db, "INSERT INTO replicate_member VALUES (?, ?, ?, ?, ?)");
   SQLite::Statement missing(db, "INSERT INTO missing VALUES (?, ?, ?, ?)");
   std::set<std::string> unusable;
-  std::int64_t n_missing = 0;
   for (const auto& replicate : sweep.replicates) {
     const auto id = predictor_id(sweep, replicate);
     const bool pooled = is_ensemble(sweep, replicate);
@@ -95,7 +94,6 @@ std::int64_t write_replicates(SQLite::Database& db, const Sweep& sweep,
     insert.reset();
     insert_members(member, replicate, sweep);
     if (reason.empty()) continue;
-    ++n_missing;
     if (pooled && available.ensembles().contains(id)) unusable.insert(id);
     missing.bind(1, replicate.cell);
     missing.bind(2, replicate.method);
@@ -105,7 +103,6 @@ std::int64_t write_replicates(SQLite::Database& db, const Sweep& sweep,
     missing.reset();
   }
   for (const auto& id : unusable) remove_predictor(db, id);
-  return n_missing;
 }
 
 }  // namespace calsweep::analysis

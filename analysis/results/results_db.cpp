@@ -14,6 +14,7 @@
 #include <tuple>
 
 #include "analysis/results/previous_results.hpp"
+#include "analysis/results/results_reader.hpp"
 #include "analysis/results/results_schema.hpp"
 #include "analysis/results/results_writer.hpp"
 #include "analysis/results/sweep_tables.hpp"
@@ -74,6 +75,16 @@ std::vector<AnalysisProblem> root_problems(const std::vector<AnalysisProblem>& p
 
 std::int64_t count(SQLite::Database& db, const std::string& from) {
   return db.execAndGet("SELECT count(*) FROM " + from).getInt64();
+}
+
+AnalysisReport counted_report(SQLite::Database& db, const Sweep& sweep) {
+  AnalysisReport report;
+  report.n_networks = count(db, "trial");
+  report.n_diverged = count(db, "trial WHERE outcome = 'diverged'");
+  report.n_ensembles = count(db, "predictor WHERE kind = 'ensemble'");
+  report.n_replicates = static_cast<std::int64_t>(sweep.replicates.size());
+  report.n_missing = count(db, "missing");
+  return report;
 }
 
 }  // namespace
@@ -152,14 +163,10 @@ struct ResultsDb::Impl {
     });
     std::map<std::string, std::string> by_predictor;
     for (const auto& problem : problems) by_predictor.emplace(problem.predictor, problem.message);
-    AnalysisReport report;
     write_damaged_files();
-    report.n_missing = write_replicates(*db, sweep, by_predictor);
+    write_replicates(*db, sweep, by_predictor);
     write_statistics(*db, sweep);
-    report.n_networks = count(*db, "trial");
-    report.n_diverged = count(*db, "trial WHERE outcome = 'diverged'");
-    report.n_ensembles = count(*db, "predictor WHERE kind = 'ensemble'");
-    report.n_replicates = static_cast<std::int64_t>(sweep.replicates.size());
+    auto report = counted_report(*db, sweep);
     report.problems = root_problems(problems);
     writer.reset();
     db->exec("COMMIT");
@@ -181,10 +188,9 @@ ResultsDb::ResultsDb(const Sweep& sweep, const RunDirectory& run, const Analysis
     : impl_(std::make_unique<Impl>(sweep, run, plan)) {}
 ResultsDb::~ResultsDb() = default;
 
-void ResultsDb::store(std::span<const std::string> lines) {
+void ResultsDb::store(std::span<const ResultsLine> lines) {
   for (const auto& line : lines) {
-    const auto decoded = decode_results_line(line);
-    impl_->guarded("write", [&] { impl_->store(decoded); });
+    impl_->guarded("write", [&] { impl_->store(line); });
   }
 }
 
@@ -210,10 +216,16 @@ void discard_results(const fs::path& file) {
   if (error) throw IoError(fmt::format("cannot remove {}: {}", file.string(), error.message()));
 }
 
+AnalysisReport stored_report(const Sweep& sweep, const RunDirectory& run) {
+  auto db = open_results(run.results());
+  return counted_report(db, sweep);
+}
+
 AnalysisReport analyze(const Sweep& sweep, const RunDirectory& run) {
   const auto plan = plan_analysis(sweep, run);
+  if (plan.up_to_date) return stored_report(sweep, run);
   ResultsDb db(sweep, run, plan);
-  for (const auto& job : plan.jobs) db.store(run_job(job, run));
+  run_jobs(plan.jobs, run, [&](const auto& lines) { db.store(lines); });
   return db.finish();
 }
 

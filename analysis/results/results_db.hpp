@@ -41,8 +41,8 @@ class ResultsDb {
   ResultsDb(const ResultsDb&) = delete;
   ResultsDb& operator=(const ResultsDb&) = delete;
 
-  /// Takes the lines of one job, in any order of jobs. Throws FormatError, IoError.
-  void store(std::span<const std::string> lines);
+  /// Takes the lines of one job, in any order of jobs. Throws IoError.
+  void store(std::span<const ResultsLine> lines);
   /// Computes summaries and tests, and puts the file in place. Throws IoError.
   AnalysisReport finish();
 
@@ -50,6 +50,9 @@ class ResultsDb {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+/// The report of a results.db that is up to date.
+AnalysisReport stored_report(const Sweep& sweep, const RunDirectory& run);
 
 /// Removes a results.db, so that the next analysis reads everything again. Throws UsageError if it
 /// is not ours, IoError.

@@ -28,42 +28,73 @@ double number_from(const Json& json) {
   return json.get<double>();
 }
 
+Json encode_metric(const MetricValue& m) {
+  const auto& u = m.uncertainty;
+  return {m.metric,         m.convention,        number(m.value.value),  m.value.null_reason,
+          number(u.floor),  number(u.floor_q95), number(u.p_consistent), number(u.ci_low),
+          number(u.ci_high)};
+}
+
+MetricValue decode_metric(const Json& m) {
+  return {m.at(0),
+          m.at(1),
+          {number_from(m.at(2)), m.at(3)},
+          {number_from(m.at(4)), number_from(m.at(5)), number_from(m.at(6)), number_from(m.at(7)),
+           number_from(m.at(8))}};
+}
+
 Json encode_set(const PredictionSetResult& set) {
-  Json metrics = Json::array();
-  for (const auto& m : set.metrics) {
-    metrics.push_back({m.metric, m.convention, number(m.value.value), m.value.null_reason});
+  Json json = {{"set", set.set},           {"calibrator", set.calibrator},
+               {"n_rows", set.n_rows},     {"n_classes", set.n_classes},
+               {"metrics", Json::array()}, {"confidence", Json::array()},
+               {"classes", Json::array()}, {"strata", Json::array()}};
+  for (const auto& m : set.metrics) json["metrics"].push_back(encode_metric(m));
+  for (const auto& c : set.confidence) {
+    json["confidence"].push_back({c.cell, c.count, c.correct, c.sum_confidence});
   }
-  Json tables = Json::array();
-  for (const auto& table : set.reliability) {
-    Json bins = Json::array();
-    for (const auto& b : table.bins) {
-      bins.push_back({b.lower, b.upper, b.count, b.correct, b.sum_confidence});
-    }
-    tables.push_back({{"convention", table.convention}, {"bins", std::move(bins)}});
+  for (const auto& c : set.classes) {
+    json["classes"].push_back({c.labels, c.predicted, number(c.sum_probability)});
   }
-  return {{"set", set.set},
-          {"n_rows", set.n_rows},
-          {"n_classes", set.n_classes},
-          {"metrics", std::move(metrics)},
-          {"reliability", std::move(tables)}};
+  for (const auto& c : set.strata) {
+    json["strata"].push_back({c.score, c.stratum, c.value, c.n, c.covered, c.sum_size});
+  }
+  return json;
 }
 
 PredictionSetResult decode_set(const Json& json) {
   PredictionSetResult set;
   set.set = json.at("set");
+  set.calibrator = json.at("calibrator");
   set.n_rows = json.at("n_rows");
   set.n_classes = json.at("n_classes");
-  for (const auto& m : json.at("metrics")) {
-    set.metrics.push_back({m.at(0), m.at(1), {number_from(m.at(2)), m.at(3)}});
+  for (const auto& m : json.at("metrics")) set.metrics.push_back(decode_metric(m));
+  for (const auto& c : json.at("confidence")) {
+    set.confidence.push_back({c.at(0), c.at(1), c.at(2), c.at(3)});
   }
-  for (const auto& t : json.at("reliability")) {
-    ReliabilityTable table{t.at("convention"), {}};
-    for (const auto& b : t.at("bins")) {
-      table.bins.push_back({b.at(0), b.at(1), b.at(2), b.at(3), b.at(4)});
-    }
-    set.reliability.push_back(std::move(table));
+  for (const auto& c : json.at("classes")) {
+    set.classes.push_back({c.at(0), c.at(1), number_from(c.at(2))});
+  }
+  for (const auto& c : json.at("strata")) {
+    set.strata.push_back({c.at(0), c.at(1), c.at(2), c.at(3), c.at(4), c.at(5)});
   }
   return set;
+}
+
+Json encode_calibration(const CalibrationResult& calibration) {
+  Json parameters = Json::array();
+  for (const auto& [name, value] : calibration.parameters) {
+    parameters.push_back({name, number(value)});
+  }
+  return {calibration.calibrator, calibration.fitted_on, calibration.null_reason,
+          std::move(parameters)};
+}
+
+CalibrationResult decode_calibration(const Json& json) {
+  CalibrationResult calibration{json.at(0), json.at(1), json.at(2), {}};
+  for (const auto& p : json.at(3)) {
+    calibration.parameters.emplace_back(p.at(0), number_from(p.at(1)));
+  }
+  return calibration;
 }
 
 Json encode_epochs(const std::vector<EpochRecord>& epochs) {
@@ -129,6 +160,12 @@ Json encode_predictor(const PredictorResult& result) {
   Json json = {{"predictor", result.id}, {"n_members", result.n_members}, {"sets", Json::array()}};
   if (result.origin) json["origin"] = encode_origin(*result.origin);
   for (const auto& set : result.sets) json["sets"].push_back(encode_set(set));
+  json["calibrations"] = Json::array();
+  for (const auto& c : result.calibrations) json["calibrations"].push_back(encode_calibration(c));
+  json["sizes"] = Json::array();
+  for (const auto& p : result.sizes) {
+    json["sizes"].push_back({p.n_members, p.n_subsets, p.metric, number(p.value)});
+  }
   return json;
 }
 
@@ -138,6 +175,12 @@ PredictorResult decode_predictor(const Json& json) {
   result.n_members = json.at("n_members");
   if (json.contains("origin")) result.origin = decode_origin(json.at("origin"), result.id);
   for (const auto& set : json.at("sets")) result.sets.push_back(decode_set(set));
+  for (const auto& c : json.at("calibrations")) {
+    result.calibrations.push_back(decode_calibration(c));
+  }
+  for (const auto& p : json.at("sizes")) {
+    result.sizes.push_back({p.at(0), p.at(1), p.at(2), number_from(p.at(3))});
+  }
   return result;
 }
 

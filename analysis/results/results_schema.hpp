@@ -18,7 +18,7 @@ struct MetricColumn {
   std::string set_name;
   std::string metric, convention;
   Direction direction = Direction::None;
-  bool compared = false;
+  bool compared = false, compared_calibrated = false;
   std::string unit, formula, source;
 };
 

@@ -6,7 +6,9 @@
 namespace calsweep::analysis {
 namespace {
 
-constexpr std::array kPredictorTables = {"predictor", "prediction_set", "metric", "bin"};
+constexpr std::array kPredictorTables = {
+    "predictor",        "calibration", "calibrator_parameter", "prediction_set", "metric",
+    "confidence_count", "class_count", "conformal_stratum",    "ensemble_size"};
 constexpr std::array kTrialTables = {"trial", "provenance", "epoch"};
 
 void run(SQLite::Statement& statement) {
@@ -35,9 +37,14 @@ PredictorWriter::PredictorWriter(SQLite::Database& db)
       provenance_(
           db, "INSERT OR REPLACE INTO provenance VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
       epoch_(db, "INSERT OR REPLACE INTO epoch VALUES (?, ?, ?, ?, ?, ?, ?, ?)"),
-      set_(db, "INSERT OR REPLACE INTO prediction_set VALUES (?, ?, ?, ?)"),
-      metric_(db, "INSERT OR REPLACE INTO metric VALUES (?, ?, ?, ?, ?, ?)"),
-      bin_(db, "INSERT OR REPLACE INTO bin VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)") {}
+      calibration_(db, "INSERT OR REPLACE INTO calibration VALUES (?, ?, ?, ?)"),
+      parameter_(db, "INSERT OR REPLACE INTO calibrator_parameter VALUES (?, ?, ?, ?)"),
+      set_(db, "INSERT OR REPLACE INTO prediction_set VALUES (?, ?, ?, ?, ?)"),
+      metric_(db, "INSERT OR REPLACE INTO metric VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+      confidence_(db, "INSERT OR REPLACE INTO confidence_count VALUES (?, ?, ?, ?, ?, ?, ?)"),
+      class_(db, "INSERT OR REPLACE INTO class_count VALUES (?, ?, ?, ?, ?, ?, ?)"),
+      stratum_(db, "INSERT OR REPLACE INTO conformal_stratum VALUES (?, ?, ?, ?, ?, ?, ?)"),
+      size_(db, "INSERT OR REPLACE INTO ensemble_size VALUES (?, ?, ?, ?, ?)") {}
 
 void PredictorWriter::write(const PredictorResult& result) {
   predictor_.bind(1, result.id);
@@ -45,7 +52,9 @@ void PredictorWriter::write(const PredictorResult& result) {
   predictor_.bind(3, result.n_members);
   run(predictor_);
   if (result.origin) write_origin(*result.origin);
+  for (const auto& calibration : result.calibrations) write_calibration(result.id, calibration);
   for (const auto& set : result.sets) write_set(result.id, set);
+  for (const auto& point : result.sizes) write_size(result.id, point);
 }
 
 void PredictorWriter::write_origin(const NetworkOrigin& origin) {
@@ -91,36 +100,91 @@ void PredictorWriter::write_epochs(const std::string& trial_id,
   }
 }
 
+void PredictorWriter::write_calibration(const std::string& predictor,
+                                        const CalibrationResult& calibration) {
+  calibration_.bind(1, predictor);
+  calibration_.bind(2, calibration.calibrator);
+  calibration_.bind(3, calibration.fitted_on);
+  if (!calibration.null_reason.empty()) calibration_.bind(4, calibration.null_reason);
+  run(calibration_);
+  for (const auto& [name, value] : calibration.parameters) {
+    parameter_.bind(1, predictor);
+    parameter_.bind(2, calibration.calibrator);
+    parameter_.bind(3, name);
+    bind_real(parameter_, 4, value);
+    run(parameter_);
+  }
+}
+
 void PredictorWriter::write_set(const std::string& predictor, const PredictionSetResult& set) {
   set_.bind(1, predictor);
-  set_.bind(2, set.set);
-  set_.bind(3, set.n_rows);
-  set_.bind(4, set.n_classes);
+  set_.bind(2, set.calibrator);
+  set_.bind(3, set.set);
+  set_.bind(4, set.n_rows);
+  set_.bind(5, set.n_classes);
   run(set_);
+  write_metrics(predictor, set);
+  write_counts(predictor, set);
+}
+
+void PredictorWriter::write_metrics(const std::string& predictor, const PredictionSetResult& set) {
   for (const auto& m : set.metrics) {
     metric_.bind(1, predictor);
-    metric_.bind(2, set.set);
-    metric_.bind(3, m.metric);
-    metric_.bind(4, m.convention);
-    bind_measured(metric_, 5, m.value);
-    if (!m.value.has_value()) metric_.bind(6, m.value.null_reason);
+    metric_.bind(2, set.calibrator);
+    metric_.bind(3, set.set);
+    metric_.bind(4, m.metric);
+    metric_.bind(5, m.convention);
+    bind_measured(metric_, 6, m.value);
+    const auto& u = m.uncertainty;
+    int column = 7;
+    for (const double value : {u.floor, u.floor_q95, u.p_consistent, u.ci_low, u.ci_high}) {
+      bind_real(metric_, column++, value);
+    }
+    if (!m.value.has_value()) metric_.bind(12, m.value.null_reason);
     run(metric_);
   }
-  for (const auto& table : set.reliability) {
-    for (std::size_t b = 0; b < table.bins.size(); ++b) {
-      const auto& bin = table.bins[b];
-      bin_.bind(1, predictor);
-      bin_.bind(2, set.set);
-      bin_.bind(3, table.convention);
-      bin_.bind(4, static_cast<std::int64_t>(b));
-      bin_.bind(5, bin.lower);
-      bin_.bind(6, bin.upper);
-      bin_.bind(7, bin.count);
-      bin_.bind(8, bin.correct);
-      bin_.bind(9, bin.sum_confidence);
-      run(bin_);
-    }
+}
+
+void PredictorWriter::write_counts(const std::string& predictor, const PredictionSetResult& set) {
+  for (const auto& c : set.confidence) {
+    confidence_.bind(1, predictor);
+    confidence_.bind(2, set.calibrator);
+    confidence_.bind(3, set.set);
+    confidence_.bind(4, c.cell);
+    confidence_.bind(5, c.count);
+    confidence_.bind(6, c.correct);
+    confidence_.bind(7, c.sum_confidence);
+    run(confidence_);
   }
+  for (std::size_t k = 0; k < set.classes.size(); ++k) {
+    class_.bind(1, predictor);
+    class_.bind(2, set.calibrator);
+    class_.bind(3, set.set);
+    class_.bind(4, static_cast<std::int64_t>(k));
+    class_.bind(5, set.classes[k].labels);
+    class_.bind(6, set.classes[k].predicted);
+    bind_real(class_, 7, set.classes[k].sum_probability);
+    run(class_);
+  }
+  for (const auto& c : set.strata) {
+    stratum_.bind(1, predictor);
+    stratum_.bind(2, c.score);
+    stratum_.bind(3, c.stratum);
+    stratum_.bind(4, c.value);
+    stratum_.bind(5, c.n);
+    stratum_.bind(6, c.covered);
+    stratum_.bind(7, c.sum_size);
+    run(stratum_);
+  }
+}
+
+void PredictorWriter::write_size(const std::string& predictor, const EnsembleSizePoint& point) {
+  size_.bind(1, predictor);
+  size_.bind(2, point.n_members);
+  size_.bind(3, point.metric);
+  bind_real(size_, 4, point.value);
+  size_.bind(5, point.n_subsets);
+  run(size_);
 }
 
 void copy_kept_rows(SQLite::Database& db, const std::filesystem::path& old_file,

@@ -25,9 +25,14 @@ class PredictorWriter {
  private:
   void write_origin(const NetworkOrigin& origin);
   void write_epochs(const std::string& trial_id, const std::vector<EpochRecord>& epochs);
+  void write_calibration(const std::string& predictor, const CalibrationResult& calibration);
   void write_set(const std::string& predictor, const PredictionSetResult& set);
+  void write_metrics(const std::string& predictor, const PredictionSetResult& set);
+  void write_counts(const std::string& predictor, const PredictionSetResult& set);
+  void write_size(const std::string& predictor, const EnsembleSizePoint& point);
 
-  SQLite::Statement predictor_, trial_, provenance_, epoch_, set_, metric_, bin_;
+  SQLite::Statement predictor_, trial_, provenance_, epoch_, calibration_, parameter_, set_,
+      metric_, confidence_, class_, stratum_, size_;
 };
 
 /// Copies the rows of the kept networks and ensembles from `old_file`.

@@ -1,169 +1,179 @@
-// Part of sweep_tables.hpp: summaries per cell and method, and the tests against the reference.
+// Part of sweep_tables.hpp: metric definitions, summaries per cell and method, and the paired tests
+// against the reference, raw and after calibration.
 #include <optional>
 #include <unordered_map>
 
-#include "analysis/analysis_plan.hpp"
+#include "analysis/results/results_line.hpp"
 #include "analysis/results/results_schema.hpp"
 #include "analysis/results/results_writer.hpp"
 #include "analysis/results/sweep_tables.hpp"
+#include "analysis/results/sweep_values.hpp"
 #include "analysis/statistics/comparisons.hpp"
 
 namespace calsweep::analysis {
 namespace {
 
-/// The metrics of the views, by predictor: [column], absent where there is no value.
-using Values = std::unordered_map<std::string, std::vector<std::optional<double>>>;
-
-Values load_values(SQLite::Database& db, std::span<const MetricColumn> columns) {
-  Values values;
-  for (std::size_t i = 0; i < columns.size(); ++i) {
-    SQLite::Statement rows(db,
-                           "SELECT predictor_id, value FROM metric WHERE set_name = ? AND "
-                           "metric = ? AND convention = ? AND value IS NOT NULL");
-    rows.bind(1, columns[i].set_name);
-    rows.bind(2, columns[i].metric);
-    rows.bind(3, columns[i].convention);
-    while (rows.executeStep()) {
-      auto& row = values[rows.getColumn(0).getString()];
-      row.resize(columns.size());
-      row[i] = rows.getColumn(1).getDouble();
-    }
-  }
-  return values;
-}
-
-/// Replicates of one method in one cell, as indices into Sweep::replicates.
-struct Group {
-  std::int64_t cell = 0, method = 0;
-  std::vector<std::size_t> replicates;
-};
-
-std::vector<Group> group_replicates(const Sweep& sweep) {
-  std::vector<Group> groups;
-  for (std::size_t i = 0; i < sweep.replicates.size(); ++i) {
-    const auto& r = sweep.replicates[i];
-    if (groups.empty() || groups.back().cell != r.cell || groups.back().method != r.method) {
-      groups.push_back({r.cell, r.method, {}});
-    }
-    groups.back().replicates.push_back(i);
-  }
-  return groups;
-}
-
-MetricSample sample_of(const Group& group, std::size_t column, const Sweep& sweep,
-                       const Values& values) {
-  MetricSample sample;
-  for (const auto index : group.replicates) {
-    const auto& replicate = sweep.replicates[index];
-    const auto at = values.find(predictor_id(sweep, replicate));
-    if (at == values.end() || !at->second[column]) continue;
-    const auto first = static_cast<std::size_t>(replicate.trials.front());
-    sample.pairing_seeds.push_back(sweep.trials[first].seed);
-    sample.values.push_back(*at->second[column]);
-  }
-  return sample;
+void run(SQLite::Statement& statement) {
+  statement.exec();
+  statement.reset();
+  statement.clearBindings();
 }
 
 void bind_optional(SQLite::Statement& statement, int index, const std::optional<double>& value) {
   if (value) bind_real(statement, index, *value);
 }
 
-void write_summary(SQLite::Statement& insert, const Group& group, const std::string& key,
-                   const SummaryStatistics& s) {
-  insert.bind(1, group.cell);
-  insert.bind(2, group.method);
-  insert.bind(3, key);
-  insert.bind(4, s.n);
-  bind_optional(insert, 5, s.mean);
-  bind_optional(insert, 6, s.sd);
-  bind_optional(insert, 7, s.median);
-  bind_optional(insert, 8, s.minimum);
-  bind_optional(insert, 9, s.maximum);
-  insert.exec();
-  insert.reset();
-  insert.clearBindings();
-}
-
-void write_comparison(SQLite::Statement& insert, const Group& group, const std::string& key,
-                      const Comparison& c) {
-  const auto& t = c.test;
-  insert.bind(1, group.cell);
-  insert.bind(2, group.method);
-  insert.bind(3, key);
-  insert.bind(4, t.n_pairs);
-  insert.bind(5, t.n_zero);
-  int column = 6;
-  for (const auto* value :
-       {&c.method_median, &c.reference_median, &t.median_difference, &t.hodges_lehmann, &t.w_plus,
-        &t.w_minus, &t.w, &t.z, &t.p_exact, &t.p_asymptotic, &t.log10_p_exact,
-        &t.log10_p_asymptotic, &t.r, &t.rank_biserial}) {
-    bind_measured(insert, column++, *value);
-  }
-  if (!c.p_used.empty()) insert.bind(column, c.p_used);
-  bind_measured(insert, ++column, c.p_holm);
-  insert.bind(++column, c.family_size);
-  ++column;
-  if (c.significant) insert.bind(column, *c.significant ? 1 : 0);
-  ++column;
-  if (!c.verdict.empty()) insert.bind(column, c.verdict);
-  ++column;
-  if (!c.null_reason.empty()) insert.bind(column, c.null_reason);
-  insert.exec();
-  insert.reset();
-  insert.clearBindings();
-}
-
-bool shares_networks(const Sweep& sweep, std::int64_t method) {
-  const auto& ensemble = sweep.spec.methods[static_cast<std::size_t>(method)].ensemble;
-  return ensemble && ensemble->members == EnsembleMembers::CyclicSeeds;
-}
-
-/// All tests of one metric: one family per method.
-class MetricTests {
- public:
-  MetricTests(const Sweep& sweep, std::span<const Group> groups, std::int64_t reference)
-      : sweep_(sweep), groups_(groups), reference_(reference) {}
-
-  void run(SQLite::Statement& insert, const MetricColumn& column,
-           std::span<const MetricSample> samples) {
-    std::unordered_map<std::int64_t, const MetricSample*> references;
-    for (std::size_t g = 0; g < groups_.size(); ++g) {
-      if (groups_[g].method == reference_) references.emplace(groups_[g].cell, &samples[g]);
+void write_summaries(SQLite::Database& db, const SweepValues& values,
+                     std::span<const MetricColumn> columns) {
+  SQLite::Statement insert(db, "INSERT INTO summary VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  const auto write = [&](const ReplicateGroup& group, const std::string& calibrator,
+                         std::size_t column) {
+    const auto s = summarize_sample(values.sample(group, calibrator, column).values);
+    if (s.n == 0 && calibrator != kNoCalibrator) return;
+    insert.bind(1, group.cell);
+    insert.bind(2, group.method);
+    insert.bind(3, calibrator);
+    insert.bind(4, columns[column].key);
+    insert.bind(5, s.n);
+    int at = 6;
+    for (const auto* value : {&s.mean, &s.sd, &s.median, &s.minimum, &s.maximum}) {
+      bind_optional(insert, at++, *value);
     }
-    const auto n_methods = static_cast<std::int64_t>(sweep_.spec.methods.size());
-    for (std::int64_t method = 0; method < n_methods; ++method) {
-      if (method != reference_) run_family(insert, column, samples, method, references);
+    run(insert);
+  };
+  for (const auto& group : values.groups()) {
+    for (std::size_t c = 0; c < columns.size(); ++c) {
+      write(group, std::string(kNoCalibrator), c);
+      for (const auto& calibrator : values.calibrators()) write(group, calibrator, c);
+    }
+  }
+}
+
+/// What is compared with what: a method through a calibrator, with the reference through another.
+struct Contrast {
+  std::int64_t method = 0;
+  std::string calibrator, reference_calibrator;
+};
+
+/// Every method with the reference as they are; each through the same calibrator; each as it is
+/// with the calibrated reference; and the calibrated reference with itself as it is.
+std::vector<Contrast> contrasts(const Sweep& sweep, std::int64_t reference,
+                                const std::vector<std::string>& calibrators) {
+  const std::string none(kNoCalibrator);
+  std::vector<Contrast> list;
+  const auto n_methods = static_cast<std::int64_t>(sweep.spec.methods.size());
+  for (std::int64_t method = 0; method < n_methods; ++method) {
+    if (method != reference) list.push_back({method, none, none});
+    for (const auto& calibrator : calibrators) {
+      if (method == reference) {
+        list.push_back({method, calibrator, none});
+      } else {
+        list.push_back({method, calibrator, calibrator});
+        list.push_back({method, none, calibrator});
+      }
+    }
+  }
+  return list;
+}
+
+class ComparisonWriter {
+ public:
+  ComparisonWriter(SQLite::Database& db, const Sweep& sweep, const SweepValues& values)
+      : sweep_(sweep),
+        values_(values),
+        reference_(reference_method(sweep)),
+        insert_(db,
+                "INSERT INTO comparison_test VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+                "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)") {}
+
+  void run_all(std::span<const MetricColumn> columns) {
+    if (reference_ < 0) return;
+    for (const auto& contrast : contrasts(sweep_, reference_, values_.calibrators())) {
+      const bool raw =
+          contrast.calibrator == kNoCalibrator && contrast.reference_calibrator == kNoCalibrator;
+      for (std::size_t c = 0; c < columns.size(); ++c) {
+        if (raw ? columns[c].compared : columns[c].compared_calibrated) {
+          run_family(contrast, c, columns[c]);
+        }
+      }
     }
   }
 
  private:
-  using References = std::unordered_map<std::int64_t, const MetricSample*>;
-
-  void run_family(SQLite::Statement& insert, const MetricColumn& column,
-                  std::span<const MetricSample> samples, std::int64_t method,
-                  const References& references) {
-    const bool shared = shares_networks(sweep_, method) || shares_networks(sweep_, reference_);
-    std::vector<const Group*> members;
+  /// One family: all cells of one contrast and metric.
+  void run_family(const Contrast& contrast, std::size_t index, const MetricColumn& column) {
+    const bool shared =
+        shares_networks(sweep_, contrast.method) || shares_networks(sweep_, reference_);
+    std::vector<std::int64_t> cells;
     std::vector<Comparison> comparisons;
-    for (std::size_t g = 0; g < groups_.size(); ++g) {
-      if (groups_[g].method != method) continue;
-      const auto reference = references.find(groups_[g].cell);
-      comparisons.push_back(
-          compare(samples[g], reference == references.end() ? MetricSample() : *reference->second,
-                  shared ? Pairing::SharedNetworks : Pairing::BySeed));
-      members.push_back(&groups_[g]);
+    for (const auto& group : values_.groups()) {
+      if (group.method != contrast.method) continue;
+      const auto* partner = values_.find(group.cell, reference_);
+      comparisons.push_back(compare(
+          values_.sample(group, contrast.calibrator, index),
+          partner == nullptr ? MetricSample()
+                             : values_.sample(*partner, contrast.reference_calibrator, index),
+          shared ? Pairing::SharedNetworks : Pairing::BySeed));
+      cells.push_back(group.cell);
     }
-    std::vector<Comparison*> family;
-    for (auto& comparison : comparisons) family.push_back(&comparison);
-    judge_family(family, column.direction, sweep_.spec.analysis.alpha);
-    for (std::size_t i = 0; i < family.size(); ++i) {
-      write_comparison(insert, *members[i], column.key, comparisons[i]);
+    judge_family(comparisons, column.direction, sweep_.spec.analysis);
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      write(cells[i], contrast, column.key, comparisons[i]);
     }
   }
 
+  void write(std::int64_t cell, const Contrast& contrast, const std::string& key,
+             const Comparison& c) {
+    const auto& t = c.test;
+    insert_.bind(1, cell);
+    insert_.bind(2, contrast.method);
+    insert_.bind(3, contrast.calibrator);
+    insert_.bind(4, contrast.reference_calibrator);
+    insert_.bind(5, key);
+    insert_.bind(6, t.n_pairs);
+    insert_.bind(7, t.n_zero);
+    int at = 8;
+    const auto bind_all = [&](std::initializer_list<const Measured*> list) {
+      for (const auto* value : list) bind_measured(insert_, at++, *value);
+    };
+    bind_all({&c.method_median,
+              &c.reference_median,
+              &t.median_difference,
+              &t.hodges_lehmann,
+              &c.hodges_lehmann_low,
+              &c.hodges_lehmann_high,
+              &c.interval_level,
+              &t.w_plus,
+              &t.w_minus,
+              &t.w,
+              &t.z,
+              &t.p_exact,
+              &t.p_asymptotic,
+              &t.log10_p_exact,
+              &t.log10_p_asymptotic,
+              &t.r,
+              &t.rank_biserial,
+              &c.common_language,
+              &c.cohens_dz,
+              &c.p_sign,
+              &c.p_t});
+    if (!c.p_used.empty()) insert_.bind(at, c.p_used);
+    ++at;
+    bind_all({&c.p_holm, &c.p_hochberg, &c.p_bh, &c.p_by, &c.p_maxt});
+    insert_.bind(at++, c.family_size);
+    if (c.significant) insert_.bind(at, *c.significant ? 1 : 0);
+    ++at;
+    if (!c.verdict.empty()) insert_.bind(at, c.verdict);
+    ++at;
+    bind_all({&c.probability_better, &c.probability_equal, &c.probability_worse});
+    if (!c.null_reason.empty()) insert_.bind(at, c.null_reason);
+    run(insert_);
+  }
+
   const Sweep& sweep_;
-  std::span<const Group> groups_;
+  const SweepValues& values_;
   std::int64_t reference_;
+  SQLite::Statement insert_;
 };
 
 std::vector<std::string> ood_sets(SQLite::Database& db) {
@@ -186,18 +196,8 @@ void write_definitions(SQLite::Database& db, std::span<const MetricColumn> colum
     insert.bind(7, column.unit);
     insert.bind(8, column.formula);
     insert.bind(9, column.source);
-    insert.exec();
-    insert.reset();
+    run(insert);
   }
-}
-
-std::int64_t reference_method(const Sweep& sweep) {
-  for (std::size_t m = 0; m < sweep.spec.methods.size(); ++m) {
-    if (sweep.spec.methods[m].name == sweep.spec.analysis.reference) {
-      return static_cast<std::int64_t>(m);
-    }
-  }
-  return -1;
 }
 
 }  // namespace
@@ -205,22 +205,11 @@ std::int64_t reference_method(const Sweep& sweep) {
 void write_statistics(SQLite::Database& db, const Sweep& sweep) {
   const auto columns = metric_columns(ood_sets(db));
   write_definitions(db, columns);
-  const auto values = load_values(db, columns);
-  const auto groups = group_replicates(sweep);
-  const auto reference = reference_method(sweep);
-  SQLite::Statement summary(db, "INSERT INTO summary VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
-  SQLite::Statement test(db,
-                         "INSERT INTO comparison_test VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-                         "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
-  MetricTests tests(sweep, groups, reference);
-  for (std::size_t c = 0; c < columns.size(); ++c) {
-    std::vector<MetricSample> samples;
-    for (const auto& group : groups) {
-      samples.push_back(sample_of(group, c, sweep, values));
-      write_summary(summary, group, columns[c].key, summarize_sample(samples.back().values));
-    }
-    if (columns[c].compared && reference >= 0) tests.run(test, columns[c], samples);
-  }
+  const SweepValues values(db, sweep, columns);
+  write_summaries(db, values, columns);
+  ComparisonWriter(db, sweep, values).run_all(columns);
+  write_grid_tests(db, sweep, values, columns);
+  write_matched_tests(db, sweep);
   db.exec(views_sql(sweep, columns));
 }
 

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 
 #include "sweeps/sweep.hpp"
@@ -17,11 +18,19 @@ void write_declarations(SQLite::Database& db, const Sweep& sweep);
 
 /// Removes ensembles one of whose networks has no results (its file turned out damaged), then
 /// writes `replicate`, `replicate_member` and `missing`. `problems`: predictor id -> message.
-/// Returns the number of missing replicates.
-std::int64_t write_replicates(SQLite::Database& db, const Sweep& sweep,
-                              const std::map<std::string, std::string>& problems);
+void write_replicates(SQLite::Database& db, const Sweep& sweep,
+                      const std::map<std::string, std::string>& problems);
 
-/// Writes `metric_definition`, `summary`, `comparison_test` and the views.
+class SweepValues;
+struct MetricColumn;
+
+/// Writes `grid_test`, `trend_test`, `friedman_test`, `method_rank` and `method_pair`.
+void write_grid_tests(SQLite::Database& db, const Sweep& sweep, const SweepValues& values,
+                      std::span<const MetricColumn> columns);
+/// Writes `matched_test` from the table `epoch`.
+void write_matched_tests(SQLite::Database& db, const Sweep& sweep);
+
+/// Writes `metric_definition`, `summary`, every test, and the views.
 void write_statistics(SQLite::Database& db, const Sweep& sweep);
 
 }  // namespace calsweep::analysis

@@ -61,13 +61,15 @@ Comparison compare(const MetricSample& method, const MetricSample& reference, Pa
   }
   std::vector<double> a;
   std::vector<double> b;
+  Comparison comparison;
   for (std::size_t i = 0; i < method.values.size(); ++i) {
     const auto partner = by_seed.find(method.pairing_seeds[i]);
     if (partner == by_seed.end()) continue;
     a.push_back(method.values[i]);
     b.push_back(partner->second);
+    comparison.seeds.push_back(method.pairing_seeds[i]);
+    comparison.differences.push_back(a.back() - b.back());
   }
-  Comparison comparison;
   comparison.test = paired_signed_rank_test(a, b);
   comparison.method_median = median(a);
   comparison.reference_median = median(b);
@@ -82,16 +84,17 @@ Comparison compare(const MetricSample& method, const MetricSample& reference, Pa
   return comparison;
 }
 
-void judge_family(std::span<Comparison*> family, Direction direction, double alpha) {
+void judge_family(std::span<Comparison> family, Direction direction,
+                  const AnalysisOptions& options) {
   std::vector<Measured> p_values;
-  for (const auto* comparison : family) p_values.push_back(comparison->p);
+  for (const auto& comparison : family) p_values.push_back(comparison.p);
   const auto adjusted = holm(p_values);
   const auto size =
       std::count_if(p_values.begin(), p_values.end(), [](const auto& p) { return p.has_value(); });
   for (std::size_t i = 0; i < family.size(); ++i) {
-    family[i]->p_holm = adjusted[i];
-    family[i]->family_size = size;
-    judge(*family[i], direction, alpha);
+    family[i].p_holm = adjusted[i];
+    family[i].family_size = size;
+    judge(family[i], direction, options.alpha);
   }
 }
 

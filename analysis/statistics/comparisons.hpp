@@ -11,6 +11,7 @@
 
 #include "analysis/metrics/metric_definitions.hpp"
 #include "analysis/statistics/wilcoxon.hpp"
+#include "sweeps/sweep.hpp"
 
 namespace calsweep::analysis {
 
@@ -30,21 +31,32 @@ SummaryStatistics summarize_sample(std::span<const double> values);
 enum class Pairing { BySeed, SharedNetworks };
 
 struct Comparison {
-  SignedRankTest test;  ///< method minus reference
+  SignedRankTest test;              ///< method minus reference
+  std::vector<std::int64_t> seeds;  ///< pairing seeds of both, ascending
+  std::vector<double> differences;  ///< [seeds] method minus reference
   Measured method_median, reference_median;
-  std::string p_used;  ///< "exact" or "asymptotic"; empty without a p
-  Measured p;          ///< the one of the two that enters Holm's correction
-  Measured p_holm;
+  Measured hodges_lehmann_low, hodges_lehmann_high;  ///< exact confidence interval
+  Measured interval_level;                           ///< the coverage it has
+  Measured common_language;  ///< P(method > reference) + P(equal) / 2, over pairs
+  Measured cohens_dz;        ///< mean / sd of the differences
+  Measured p_sign, p_t;      ///< sign test and paired t, for contrast
+  std::string p_used;        ///< "exact" or "asymptotic"; empty without a p
+  Measured p;                ///< the one of the two that enters the corrections
+  Measured p_holm, p_hochberg, p_bh, p_by, p_maxt;
   std::int64_t family_size = 0;
   std::optional<bool> significant;
-  std::string verdict;      ///< "better", "worse", "not significant"; empty: see null_reason
+  std::string verdict;  ///< "better", "worse", "not significant"; empty: see null_reason
+  /// Bayesian signed-rank test with a region of practical equivalence.
+  Measured probability_better, probability_equal, probability_worse;
   std::string null_reason;  ///< why there is no verdict
 };
 
 /// Pairs by pairing seed; only seeds that both have count.
 Comparison compare(const MetricSample& method, const MetricSample& reference, Pairing pairing);
 
-/// Holm over a family (all cells of one method and metric), then the verdicts at level alpha.
-void judge_family(std::span<Comparison*> family, Direction direction, double alpha);
+/// Corrects over a family (all cells of one contrast and metric); the verdicts are Holm's at level
+/// `options.alpha`.
+void judge_family(std::span<Comparison> family, Direction direction,
+                  const AnalysisOptions& options);
 
 }  // namespace calsweep::analysis

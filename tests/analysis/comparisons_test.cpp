@@ -27,6 +27,12 @@ MetricSample sample(std::vector<double> values) {
   return made;
 }
 
+AnalysisOptions level(double alpha) {
+  AnalysisOptions options;
+  options.alpha = alpha;
+  return options;
+}
+
 TEST(SummaryTest, has_the_sample_sd_from_two_values_on) {
   const auto three = summarize_sample(std::vector<double>{1.0, 2.0, 6.0});
   EXPECT_DOUBLE_EQ(*three.mean, 3.0);
@@ -53,25 +59,27 @@ TEST(ComparisonTest, judges_by_direction_after_holm) {
     low.push_back(.1 + i * .001);
     high.push_back(.2 + i * .002);
   }
-  auto lower = compare(sample(low), sample(high), Pairing::BySeed);
-  auto same = compare(sample(low), sample(low), Pairing::BySeed);
-  Comparison* family[] = {&lower, &same};
-  judge_family(family, Direction::LowerIsBetter, .05);
+  std::vector<Comparison> family = {compare(sample(low), sample(high), Pairing::BySeed),
+                                    compare(sample(low), sample(low), Pairing::BySeed)};
+  const auto& lower = family[0];
+  const auto& same = family[1];
+  judge_family(family, Direction::LowerIsBetter, level(.05));
   EXPECT_EQ(lower.verdict, "better");
   EXPECT_EQ(lower.family_size, 1);
   EXPECT_DOUBLE_EQ(lower.p_holm.value, std::ldexp(1.0, -11));
   EXPECT_EQ(same.verdict, "");
   EXPECT_EQ(same.null_reason, "all differences are zero");
-  judge_family(family, Direction::HigherIsBetter, .05);
+  judge_family(family, Direction::HigherIsBetter, level(.05));
   EXPECT_EQ(lower.verdict, "worse");
-  judge_family(family, Direction::HigherIsBetter, 1e-6);
+  judge_family(family, Direction::HigherIsBetter, level(1e-6));
   EXPECT_EQ(lower.verdict, "not significant");
 }
 
 TEST(ComparisonTest, gives_no_p_where_replicates_share_networks) {
-  auto made = compare(sample({1, 2, 3}), sample({0, 0, 0}), Pairing::SharedNetworks);
-  Comparison* family[] = {&made};
-  judge_family(family, Direction::LowerIsBetter, .05);
+  std::vector<Comparison> family = {
+      compare(sample({1, 2, 3}), sample({0, 0, 0}), Pairing::SharedNetworks)};
+  const auto& made = family[0];
+  judge_family(family, Direction::LowerIsBetter, level(.05));
   EXPECT_FALSE(made.p_holm.has_value());
   EXPECT_FALSE(made.significant.has_value());
   EXPECT_NE(made.null_reason.find("share member networks"), std::string::npos);

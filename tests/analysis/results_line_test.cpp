@@ -26,12 +26,20 @@ PredictorResult example() {
   origin.attempt = 7;
   origin.provenance = {"1", "2", "3", "host \xff", "cpu", "now", 4};
   result.origin = origin;
-  result.sets = {{"test",
-                  10,
-                  4,
-                  {{"ece", "guo2017", Measured::of(1.0 / 3.0)},
-                   {"ece", "noise2026", Measured::none("all saturated")}},
-                  {{"guo2017", {{0.0, 0.5, 10, 7, 4.25}}}}}};
+  PredictionSetResult set;
+  set.set = "test";
+  set.calibrator = "temperature";
+  set.n_rows = 10;
+  set.n_classes = 4;
+  set.metrics = {{"ece", "guo2017", Measured::of(1.0 / 3.0), {.floor = 0.1, .ci_high = 0.7}},
+                 {"ece", "noise2026", Measured::none("all saturated")}};
+  set.confidence = {{17, 10, 7, 4.25}};
+  set.classes = {{3, 2, 0.5}, {1, 2}};
+  set.strata = {{"aps", "class", 3, 10, 9, 14}};
+  result.sets = {set};
+  result.calibrations = {{"temperature", "validation", "", {{"T", 1.5}}},
+                         {"vector", "validation", "no rows", {}}};
+  result.sizes = {{2, 3, "nll", 0.1}};
   return result;
 }
 
@@ -51,7 +59,16 @@ TEST(ResultsLineTest, survives_the_trip_with_nan_and_reasons) {
   EXPECT_EQ(record.fused_width, 10);
   EXPECT_EQ(back.origin->attempt, 7);
   EXPECT_EQ(back.origin->provenance.threads, 4);
-  EXPECT_EQ(back.sets.at(0).reliability.at(0).bins.at(0).correct, 7);
+  EXPECT_EQ(metrics.at(0).uncertainty.floor, 0.1);
+  EXPECT_TRUE(std::isnan(metrics.at(0).uncertainty.ci_low));
+  EXPECT_EQ(metrics.at(0).uncertainty.ci_high, 0.7);
+  EXPECT_EQ(back.sets.at(0).calibrator, "temperature");
+  EXPECT_EQ(back.sets.at(0).confidence.at(0).correct, 7);
+  EXPECT_TRUE(std::isnan(back.sets.at(0).classes.at(1).sum_probability));
+  EXPECT_EQ(back.sets.at(0).strata.at(0).covered, 9);
+  EXPECT_EQ(back.calibrations.at(0).parameters.at(0).second, 1.5);
+  EXPECT_EQ(back.calibrations.at(1).null_reason, "no rows");
+  EXPECT_EQ(back.sizes.at(0).metric, "nll");
   EXPECT_EQ(encode(back), line);
 }
 
