@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "orchestrator/slurm_job.hpp"
 
@@ -68,6 +69,15 @@ struct QueryOptions {
   std::string format = "table";
 };
 int query(const QueryOptions& options);
+
+struct ExportOptions {
+  fs::path directory;
+  fs::path folder;  ///< empty: <run directory>/export
+  std::string format = "csv";
+  std::vector<std::string>
+      names;  ///< tables, views, ready-made queries; empty: all tables and views
+};
+int export_results(const ExportOptions& options);
 
 struct ShowOptions {
   fs::path directory;

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <exception>
 
+#include "analysis/query/table_format.hpp"
 #include "cli/commands.hpp"
 #include "sweeps/errors.hpp"
 #include "sweeps/log.hpp"
@@ -155,9 +156,22 @@ void add_query(CLI::App& app, int& exit_code) {
   command->add_option("DIR", options.directory, "run directory")->required();
   command->add_option("QUERY", options.query,
                       "SQL, or the name of a ready-made query; without it, their list");
-  command->add_option("--format", options.format, "table, csv, json or markdown (default: table)")
-      ->check(CLI::IsMember({"table", "csv", "json", "markdown"}));
+  command
+      ->add_option("--format", options.format, "table, csv, json, markdown or latex (default: table)")
+      ->check(CLI::IsMember(analysis::table_format_names()));
   command->callback([&] { exit_code = query(options); });
+}
+
+void add_export(CLI::App& app, int& exit_code) {
+  static ExportOptions options;
+  auto* command = app.add_subcommand("export", "Write tables and views of results.db to files");
+  command->add_option("DIR", options.directory, "run directory")->required();
+  command->add_option("NAMES", options.names,
+                      "tables, views or ready-made queries (default: every table and view)");
+  command->add_option("--to", options.folder, "folder for the files (default: DIR/export)");
+  command->add_option("--format", options.format, "csv, json, markdown, latex or table (default: csv)")
+      ->check(CLI::IsMember(analysis::table_format_names()));
+  command->callback([&] { exit_code = export_results(options); });
 }
 
 void add_show(CLI::App& app, int& exit_code) {
@@ -199,6 +213,7 @@ int parse_and_run(int argc, char** argv) {
   add_status(app, exit_code);
   add_analyze(app, exit_code);
   add_query(app, exit_code);
+  add_export(app, exit_code);
   add_show(app, exit_code);
   add_doctor(app, exit_code);
   app.add_subcommand("reference", "Print the reference of every spec key as Markdown")

@@ -1,4 +1,5 @@
-// `calsweep query DIR [SQL | NAME]` and `calsweep show DIR`: questions to results.db.
+// `calsweep query DIR [SQL | NAME]`, `calsweep export DIR` and `calsweep show DIR`: questions to
+// results.db.
 #include <fmt/core.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -6,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "analysis/query/export.hpp"
 #include "analysis/query/query.hpp"
 #include "analysis/query/show.hpp"
 #include "analysis/query/table_format.hpp"
@@ -59,6 +61,15 @@ int query(const QueryOptions& options) {
   }
   const auto table = analysis::run_query(results, options.query);
   fmt::print("{}", analysis::format_table(table, analysis::table_format_from(options.format)));
+  return kExitDone;
+}
+
+int export_results(const ExportOptions& options) {
+  const fs::path folder = options.folder.empty() ? options.directory / "export" : options.folder;
+  const auto files =
+      analysis::export_tables(results_of(options.directory), folder,
+                              analysis::table_format_from(options.format), options.names);
+  for (const auto& file : files) fmt::print("{}\n", file.string());
   return kExitDone;
 }
 

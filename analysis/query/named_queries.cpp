@@ -22,6 +22,41 @@ constexpr std::array kQueries = {
     NamedQuery{"significant", "the tests that are significant after Holm's correction",
                "SELECT {axes}method, metric, n_pairs, method_median, reference_median, "
                "hodges_lehmann, p_exact, p_holm, verdict FROM comparison WHERE significant = 1"},
+    NamedQuery{
+        "replicate-table",
+        "W, P and r as papers print them, beside exact, Holm and maxT p; where the conclusion "
+        "changes",
+        "SELECT {axes}method, metric, n_pairs AS n, w AS W, p_asymptotic AS P, r, p_exact, p_holm, "
+        "p_maxt, nullif(trim(iif((p_asymptotic <= alpha) <> (p_exact <= alpha), 'exact ', '') || "
+        "iif((p_asymptotic <= alpha) <> (p_holm <= alpha), 'Holm ', '') || "
+        "iif((p_asymptotic <= alpha) <> (p_maxt <= alpha), 'maxT', '')), '') AS changes "
+        "FROM comparison, (SELECT CAST(value AS REAL) AS alpha FROM meta WHERE key = 'alpha') "
+        "WHERE metric IN ('ece_noise2026', 'ece_guo2017', 'accuracy')"},
+    NamedQuery{"grid", "one test over the whole grid, per method and metric",
+               "SELECT method, metric, test, n_cells, n_seeds, hodges_lehmann, z, p, log10_p, "
+               "coalesce(null_reason, assumption) AS note FROM grid_comparison"},
+    NamedQuery{"trends", "whether a method's effect grows or shrinks along an axis",
+               "SELECT method, metric, axis, test, n_blocks, n_levels, z, p, coalesce(direction, "
+               "null_reason) AS direction FROM trend"},
+    NamedQuery{"ranking", "average rank of the methods over the grid, with Nemenyi's distance",
+               "SELECT * FROM ranking"},
+    NamedQuery{"matched", "methods at equal epochs, samples and accuracy (guo2017)",
+               "SELECT {axes}method, matched_on, at, n_pairs, method_median, reference_median, "
+               "hodges_lehmann, p_exact FROM matched_comparison WHERE metric = 'ece_guo2017'"},
+    NamedQuery{"calibrated", "means after each post-hoc calibrator",
+               "SELECT {axes}method, calibrator, max(iif(metric = 'accuracy', mean, NULL)) AS "
+               "accuracy, max(iif(metric = 'nll', mean, NULL)) AS nll, max(iif(metric = 'brier', "
+               "mean, NULL)) AS brier, max(iif(metric = 'ece_guo2017', mean, NULL)) AS ece_guo2017 "
+               "FROM calibrated_summary GROUP BY {axes}method, calibrator"},
+    NamedQuery{"temperatures", "the fitted temperature of every replicate",
+               "SELECT {axes}m.name AS method, r.seed, p.value AS temperature FROM replicate r "
+               "JOIN cell USING (cell_id) JOIN method m USING (method_id) JOIN "
+               "calibrator_parameter p USING (predictor_id) WHERE p.calibrator = 'temperature' "
+               "AND p.parameter = 'T' ORDER BY r.cell_id, r.method_id, r.seed"},
+    NamedQuery{"floors", "each network's ECE beside what perfect calibration would give",
+               "SELECT {axes}method, seed, value AS ece_guo2017, floor, floor_q95, p_consistent, "
+               "ci_low, ci_high FROM replicate_metric WHERE set_name = 'test' AND metric = 'ece' "
+               "AND convention = 'guo2017'"},
     NamedQuery{"verdicts", "per method and metric: cells better, worse, not significant, untested",
                "SELECT method, metric, sum(verdict = 'better') AS better, "
                "sum(verdict = 'worse') AS worse, sum(verdict = 'not significant') AS "

@@ -1,8 +1,10 @@
 #include "analysis/query/table_format.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -136,17 +138,87 @@ std::string as_text(const QueryTable& table, bool markdown) {
   return text;
 }
 
+std::string latex_text(const std::string& text) {
+  std::string escaped;
+  for (const char c : text) {
+    switch (c) {
+      case '\\':
+        escaped += "\\textbackslash{}";
+        break;
+      case '~':
+        escaped += "\\textasciitilde{}";
+        break;
+      case '^':
+        escaped += "\\textasciicircum{}";
+        break;
+      case '&':
+      case '%':
+      case '$':
+      case '#':
+      case '_':
+      case '{':
+      case '}':
+        escaped += '\\';
+        [[fallthrough]];
+      default:
+        escaped += c;
+    }
+  }
+  return escaped;
+}
+
+/// 1.95e-03 as $1.95 \times 10^{-3}$.
+std::string latex_value(const QueryValue& value) {
+  if (std::holds_alternative<std::monostate>(value)) return "--";
+  const std::string text = readable(value);
+  if (std::holds_alternative<std::string>(value)) return latex_text(text);
+  const auto e = text.find('e');
+  if (e == std::string::npos) return "$" + text + "$";
+  return fmt::format("${} \\times 10^{{{}}}$", text.substr(0, e), std::stoi(text.substr(e + 1)));
+}
+
+std::string as_latex(const QueryTable& table) {
+  std::string alignment, header, body;
+  for (std::size_t c = 0; c < table.columns.size(); ++c) {
+    const bool is_text = std::any_of(table.rows.begin(), table.rows.end(), [c](const auto& row) {
+      return std::holds_alternative<std::string>(row[c]);
+    });
+    alignment += is_text ? 'l' : 'r';
+    header += (c == 0 ? "" : " & ") + latex_text(table.columns[c]);
+  }
+  for (const auto& row : table.rows) {
+    for (std::size_t c = 0; c < row.size(); ++c) {
+      body += (c == 0 ? "" : " & ") + latex_value(row[c]);
+    }
+    body += " \\\\\n";
+  }
+  return fmt::format(
+      "% needs \\usepackage{{booktabs}}\n\\begin{{tabular}}{{{}}}\n\\toprule\n{} "
+      "\\\\\n\\midrule\n{}"
+      "\\bottomrule\n\\end{{tabular}}\n",
+      alignment, header, body);
+}
+
 }  // namespace
 
+const std::vector<std::string>& table_format_names() {
+  static const std::vector<std::string> names = {"table", "csv", "json", "markdown", "latex"};
+  return names;
+}
+
 TableFormat table_format_from(std::string_view name) {
-  if (name == "table") return TableFormat::Table;
-  if (name == "csv") return TableFormat::Csv;
-  if (name == "json") return TableFormat::Json;
-  if (name == "markdown") return TableFormat::Markdown;
-  const auto nearest = nearest_name(name, {"table", "csv", "json", "markdown"});
-  throw UsageError(
-      fmt::format("no format is called \"{}\"{}; there are: table, csv, json, markdown", name,
-                  nearest.empty() ? "" : ", did you mean \"" + nearest + "\"?"));
+  const auto& names = table_format_names();
+  const auto at = std::find(names.begin(), names.end(), name);
+  if (at != names.end()) return static_cast<TableFormat>(at - names.begin());
+  const auto nearest = nearest_name(name, names);
+  throw UsageError(fmt::format("no format is called \"{}\"{}; there are: {}", name,
+                               nearest.empty() ? "" : ", did you mean \"" + nearest + "\"?",
+                               fmt::join(names, ", ")));
+}
+
+std::string_view file_extension(TableFormat format) {
+  constexpr std::array<std::string_view, 5> kExtensions = {"txt", "csv", "json", "md", "tex"};
+  return kExtensions[static_cast<std::size_t>(format)];
 }
 
 std::string format_table(const QueryTable& table, TableFormat format) {
@@ -155,6 +227,8 @@ std::string format_table(const QueryTable& table, TableFormat format) {
       return as_csv(table);
     case TableFormat::Json:
       return as_json(table);
+    case TableFormat::Latex:
+      return as_latex(table);
     default:
       return as_text(table, format == TableFormat::Markdown);
   }

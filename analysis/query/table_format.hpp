@@ -9,14 +9,19 @@
 namespace calsweep::analysis {
 
 enum class TableFormat {
-  Table,    ///< aligned columns, six significant digits, NULL as "-"
-  Csv,      ///< RFC 4180 (CRLF, quotes where needed), full precision, NULL as an empty field
-  Json,     ///< array of objects, full precision, NULL as null
-  Markdown  ///< a pipe table, six significant digits, NULL as "-"
+  Table,     ///< aligned columns, six significant digits, NULL as "-"
+  Csv,       ///< RFC 4180 (CRLF, quotes where needed), full precision, NULL as an empty field
+  Json,      ///< array of objects, full precision, NULL as null
+  Markdown,  ///< a pipe table, six significant digits, NULL as "-"
+  Latex      ///< a booktabs tabular, six significant digits, NULL as "--"
 };
 
-/// "table", "csv", "json", "markdown". Throws UsageError naming these.
+/// "table", "csv", "json", "markdown", "latex".
+const std::vector<std::string>& table_format_names();
+/// Throws UsageError naming these.
 TableFormat table_format_from(std::string_view name);
+/// "txt", "csv", "json", "md", "tex".
+std::string_view file_extension(TableFormat format);
 
 /// Ends in a line break.
 std::string format_table(const QueryTable& table, TableFormat format);
