@@ -1,0 +1,175 @@
+#include "analysis/metrics/smooth_ece.hpp"
+
+#include <Eigen/Core>
+#include <algorithm>
+#include <boost/math/tools/toms748_solve.hpp>
+#include <cmath>
+#include <cstdint>
+#include <numbers>
+
+#include "sweeps/errors.hpp"
+
+namespace calsweep::analysis {
+namespace {
+
+constexpr double kNodesPerWidth = 16.0;
+constexpr double kSmallestWidth = 1.0 / 4096.0;
+constexpr double kReach = 6.0;  // widths; the Gaussian beyond holds 2e-9 of its mass
+
+double residual_of(const ConfidenceGroup& group) {
+  return group.confidence * static_cast<double>(group.count) - static_cast<double>(group.correct);
+}
+
+/// Residuals over n on the nodes k / n_cells of [0, 1]. Four-point Lagrange weights keep the first
+/// three moments, so that the smoothed curve is wrong in fourth order of the step only. Nodes
+/// beyond the ends are their mirror images.
+Eigen::ArrayXd residual_grid(const ConfidenceProfile& profile, std::int64_t n_cells) {
+  Eigen::ArrayXd grid = Eigen::ArrayXd::Zero(n_cells + 1);
+  const auto mirrored = [n_cells](std::int64_t k) {
+    return k < 0 ? -k : k > n_cells ? 2 * n_cells - k : k;
+  };
+  for (const auto& group : profile.groups()) {
+    const double x = group.confidence * static_cast<double>(n_cells);
+    const auto cell = std::min(static_cast<std::int64_t>(x), n_cells - 1);
+    const double u = x - static_cast<double>(cell);
+    const double residual = residual_of(group) / static_cast<double>(profile.n_rows());
+    grid[mirrored(cell - 1)] += residual * -u * (u - 1.0) * (u - 2.0) / 6.0;
+    grid[cell] += residual * (u + 1.0) * (u - 1.0) * (u - 2.0) / 2.0;
+    grid[cell + 1] += residual * -(u + 1.0) * u * (u - 2.0) / 2.0;
+    grid[mirrored(cell + 2)] += residual * (u + 1.0) * u * (u - 1.0) / 6.0;
+  }
+  return grid;
+}
+
+/// The grid continued by `reach` nodes on both sides by mirror images, as often as it takes. A mass
+/// on a boundary node is its own mirror image and counts twice.
+Eigen::ArrayXd reflected(const Eigen::ArrayXd& grid, std::int64_t reach) {
+  const auto n_cells = static_cast<std::int64_t>(grid.size()) - 1;
+  Eigen::ArrayXd extended(grid.size() + 2 * reach);
+  for (std::int64_t k = -reach; k <= n_cells + reach; ++k) {
+    auto at = std::abs(k) % (2 * n_cells);
+    if (at > n_cells) at = 2 * n_cells - at;
+    extended[k + reach] = grid[at] * (at == 0 || at == n_cells ? 2.0 : 1.0);
+  }
+  return extended;
+}
+
+/// smECE_s of a grid: discrete convolution, trapezoidal rule. The kernel is normalised on the grid.
+double smoothed_error(const Eigen::ArrayXd& grid, double width) {
+  const auto n_nodes = static_cast<std::int64_t>(grid.size());
+  const double step = 1.0 / static_cast<double>(n_nodes - 1);
+  const auto reach = static_cast<std::int64_t>(std::ceil(kReach * width / step));
+  const Eigen::ArrayXd offsets =
+      Eigen::ArrayXd::LinSpaced(reach + 1, 0.0, static_cast<double>(reach) * step / width);
+  Eigen::ArrayXd kernel = (-0.5 * offsets.square()).exp();
+  kernel /= 2.0 * kernel.sum() - kernel[0];
+  const auto extended = reflected(grid, reach);
+  Eigen::ArrayXd curve = kernel[0] * extended.segment(reach, n_nodes);
+  for (std::int64_t d = 1; d <= reach; ++d) {
+    curve +=
+        kernel[d] * (extended.segment(reach - d, n_nodes) + extended.segment(reach + d, n_nodes));
+  }
+  curve = curve.abs();
+  return curve.sum() - (curve[0] + curve[n_nodes - 1]) / 2.0;
+}
+
+std::int64_t cells_for(double width) {
+  std::int64_t n_cells = 64;
+  while (static_cast<double>(n_cells) * width < kNodesPerWidth) n_cells *= 2;
+  return n_cells;
+}
+
+/// Root of s - smECE_s, which grows with s, inside [low, high].
+double fixed_point(const Eigen::ArrayXd& grid, double low, double high) {
+  const auto excess = [&](double width) { return width - smoothed_error(grid, width); };
+  const double at_low = excess(low);
+  const double at_high = excess(high);
+  if (at_low >= 0.0) return low;
+  if (at_high <= 0.0) return high;
+  std::uintmax_t n_steps = 60;
+  const auto root = boost::math::tools::toms748_solve(
+      excess, low, high, at_low, at_high,
+      [](double a, double b) { return std::abs(b - a) < 1e-9 * std::abs(b); }, n_steps);
+  return (root.first + root.second) / 2.0;
+}
+
+}  // namespace
+
+SmoothError smooth_ece(const ConfidenceProfile& profile) {
+  if (profile.empty()) return {Measured::none("the set is empty"), 0.0};
+  double width = 1.0;
+  Eigen::ArrayXd grid;
+  for (std::int64_t n_cells = 64; n_cells <= cells_for(kSmallestWidth); n_cells *= 2) {
+    // Each grid serves widths down to 16 of its steps; a finer one starts where it left off.
+    const double finest = std::max(kNodesPerWidth / static_cast<double>(n_cells), kSmallestWidth);
+    grid = residual_grid(profile, n_cells);
+    width = fixed_point(grid, finest, std::min(1.0, 4.0 * finest));
+    if (width > finest) break;
+  }
+  const double error = smoothed_error(grid, width);
+  return {Measured::of(error), error > 0.0 ? width : 0.0};
+}
+
+Measured smooth_ece_at(const ConfidenceProfile& profile, double width) {
+  if (!(width > 0.0 && width <= 1.0)) throw UsageError("a smoothing width must lie in (0, 1]");
+  if (profile.empty()) return Measured::none("the set is empty");
+  return Measured::of(smoothed_error(residual_grid(profile, cells_for(width)), width));
+}
+
+namespace {
+
+/// Linear weights on `n_nodes` nodes.
+Eigen::ArrayXd relplot_grid(const ConfidenceProfile& profile, std::int64_t n_nodes) {
+  Eigen::ArrayXd grid = Eigen::ArrayXd::Zero(n_nodes);
+  for (const auto& group : profile.groups()) {
+    const double x = group.confidence * static_cast<double>(n_nodes - 1);
+    const auto cell = std::min(static_cast<std::int64_t>(x), n_nodes - 2);
+    const double u = x - static_cast<double>(cell);
+    grid[cell] += (1.0 - u) * residual_of(group);
+    grid[cell + 1] += u * residual_of(group);
+  }
+  return grid / static_cast<double>(profile.n_rows());
+}
+
+/// Kernel of n_nodes values centred between two nodes, one mirror image without the boundary node,
+/// mean of absolute values: with node distance d, the kernel at (d + 1/2) / (n_nodes - 1).
+double relplot_error(const Eigen::ArrayXd& grid, double width) {
+  const auto n = static_cast<std::int64_t>(grid.size());
+  const auto mirrored = [n](std::int64_t k) { return k < 0 ? -k : k >= n ? 2 * (n - 1) - k : k; };
+  const double step = 1.0 / static_cast<double>(n - 1);
+  const auto reach = std::min(n / 2, static_cast<std::int64_t>(8.0 * width / step) + 2);
+  Eigen::ArrayXd extended(n + 2 * reach);
+  for (std::int64_t k = -reach; k < n + reach; ++k) extended[k + reach] = grid[mirrored(k)];
+  const double peak = 1.0 / (std::sqrt(2.0 * std::numbers::pi) * width);
+  Eigen::ArrayXd curve = Eigen::ArrayXd::Zero(n);
+  for (std::int64_t d = -reach; d < reach; ++d) {  // d = node of the curve - node of the mass
+    const double z = (static_cast<double>(d) + 0.5) * step / width;
+    curve += peak * std::exp(-0.5 * z * z) * extended.segment(reach - d, n);
+  }
+  return curve.abs().sum() / static_cast<double>(n);
+}
+
+}  // namespace
+
+SmoothError relplot_smooth_ece(const ConfidenceProfile& profile) {
+  if (profile.empty()) return {Measured::none("the set is empty"), 0.0};
+  std::int64_t n_nodes = 200;
+  auto grid = relplot_grid(profile, n_nodes);
+  const auto error_at = [&](double width) {
+    const auto before = n_nodes;
+    while (std::nearbyint(20.0 / width) > static_cast<double>(n_nodes)) n_nodes *= 4;
+    if (n_nodes != before) grid = relplot_grid(profile, n_nodes);
+    return relplot_error(grid, width);
+  };
+  double width = 1.0;
+  double low = 0.0;
+  if (!(width < error_at(width))) {
+    for (int step = 0; step < 10; ++step) {
+      const double middle = (low + width) / 2.0;
+      (middle < 0.001 || middle < error_at(middle) ? low : width) = middle;
+    }
+  }
+  return {Measured::of(error_at(width)), width};
+}
+
+}  // namespace calsweep::analysis
