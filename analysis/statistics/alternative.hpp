@@ -1,4 +1,5 @@
-// What the tests of this folder share: the alternative hypothesis, and which of two p values counts.
+// What the tests of this folder share: the alternative hypothesis, and which of two p values
+// counts.
 #pragma once
 
 #include <cstdint>

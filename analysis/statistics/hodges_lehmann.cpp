@@ -34,7 +34,8 @@ struct CriticalRank {
 /// Without ties: ranks 1 … n, so all even doubled sums.
 CriticalRank exact_critical_rank(std::int64_t n, double missed) {
   std::vector<std::int64_t> doubled(static_cast<std::size_t>(n));
-  for (std::size_t i = 0; i < doubled.size(); ++i) doubled[i] = 2 * static_cast<std::int64_t>(i + 1);
+  for (std::size_t i = 0; i < doubled.size(); ++i)
+    doubled[i] = 2 * static_cast<std::int64_t>(i + 1);
   const auto two_sided = [&](std::int64_t w) {
     return std::ldexp(static_cast<double>(*count_sign_patterns(doubled, 2 * w)),
                       static_cast<int>(1 - n));

@@ -16,7 +16,7 @@ inline constexpr double kRelativeTieTolerance = 1e-12;
 
 struct PairedDifferences {
   std::vector<double> values;  ///< first minus second, in the order given
-  double tolerance = 0.0;      ///< absolute: within it of zero is zero, within it of another is tied
+  double tolerance = 0.0;  ///< absolute: within it of zero is zero, within it of another is tied
 };
 
 /// Throws FormatError if the sizes differ.

@@ -47,11 +47,11 @@ void set_exact_p(const SignedRanks& ranks, const RankSums& sums, Alternative alt
   if (alternative == Alternative::Less) limit = sums.doubled_plus;
   const auto count = count_sign_patterns(ranks.doubled, limit);
   if (!count) {
-    test.p_exact = test.log10_p_exact = Measured::none(
-        ranks.n_nonzero() > kExactSignedRankLimit
-            ? fmt::format("more than {} non-zero differences: asymptotic p only",
-                          kExactSignedRankLimit)
-            : "too many zero differences for an exact p");
+    test.p_exact = test.log10_p_exact =
+        Measured::none(ranks.n_nonzero() > kExactSignedRankLimit
+                           ? fmt::format("more than {} non-zero differences: asymptotic p only",
+                                         kExactSignedRankLimit)
+                           : "too many zero differences for an exact p");
     return;
   }
   const auto shift = static_cast<int>((two_sided ? 1 : 0) - ranks.n_nonzero());
@@ -115,19 +115,22 @@ bool wants_exact(const SignedRanks& ranks, PValueRule rule) {
   const bool plain = ranks.n_zero == 0 && !ranks.has_ties();
   const auto n_pairs = static_cast<std::int64_t>(ranks.doubled.size());
   switch (rule) {
-    case PValueRule::ExactWherePossible: return true;
-    case PValueRule::Asymptotic: return false;
-    case PValueRule::Scipy: return n_pairs <= (plain ? 50 : 13);
-    case PValueRule::R: return plain && n_pairs < 50;
+    case PValueRule::ExactWherePossible:
+      return true;
+    case PValueRule::Asymptotic:
+      return false;
+    case PValueRule::Scipy:
+      return n_pairs <= (plain ? 50 : 13);
+    case PValueRule::R:
+      return plain && n_pairs < 50;
   }
   return true;
 }
 
 void set_no_test(const std::string& reason, SignedRankTest& test) {
-  for (auto* field :
-       {&test.w_plus, &test.w_minus, &test.w, &test.z, &test.p_exact, &test.p_asymptotic,
-        &test.log10_p_exact, &test.log10_p_asymptotic, &test.p, &test.log10_p, &test.r,
-        &test.rank_biserial}) {
+  for (auto* field : {&test.w_plus, &test.w_minus, &test.w, &test.z, &test.p_exact,
+                      &test.p_asymptotic, &test.log10_p_exact, &test.log10_p_asymptotic, &test.p,
+                      &test.log10_p, &test.r, &test.rank_biserial}) {
     *field = Measured::none(reason);
   }
 }

@@ -1,5 +1,5 @@
-// Wilcoxon's signed-rank test for paired samples: exact and asymptotic p in the options of the noise
-// warm-up paper, SciPy and R.
+// Wilcoxon's signed-rank test for paired samples: exact and asymptotic p in the options of the
+// noise warm-up paper, SciPy and R.
 //
 // The exact p counts sign patterns over the ranks at hand in integers, so it is exact with ties and
 // zeros too. Definitions, options and sources: docs/statistics.md.
@@ -37,10 +37,10 @@ struct SignedRankOptions {
 struct SignedRankTest {
   std::int64_t n_pairs = 0;  ///< zeros included
   std::int64_t n_zero = 0;
-  bool has_ties = false;       ///< among the non-zero magnitudes
-  Measured w_plus, w_minus;    ///< rank sums; Split: with half of the zeros' ranks each
-  Measured w;                  ///< min(w_plus, w_minus)
-  Measured z;                  ///< two-sided: never negative; one-sided: of w_plus, signed
+  bool has_ties = false;     ///< among the non-zero magnitudes
+  Measured w_plus, w_minus;  ///< rank sums; Split: with half of the zeros' ranks each
+  Measured w;                ///< min(w_plus, w_minus)
+  Measured z;                ///< two-sided: never negative; one-sided: of w_plus, signed
   Measured p_exact, p_asymptotic;
   Measured log10_p_exact, log10_p_asymptotic;  ///< finite also where p underflows
   Measured p, log10_p;         ///< the one of the two that the rule of the options picks
