@@ -17,4 +17,8 @@ double log10_two_sided_p(double z) {
   return (log_q + std::numbers::ln2) / std::numbers::ln10;
 }
 
+double upper_tail_p(double z) { return 0.5 * two_sided_p(z); }
+
+double log10_upper_tail_p(double z) { return log10_two_sided_p(z) - std::log10(2.0); }
+
 }  // namespace calsweep::analysis

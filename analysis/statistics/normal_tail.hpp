@@ -1,4 +1,4 @@
-// The two-sided tail of the normal distribution, also where the probability underflows a double.
+// Tails of the standard normal distribution, also where the probability underflows a double.
 #pragma once
 
 namespace calsweep::analysis {
@@ -7,5 +7,10 @@ namespace calsweep::analysis {
 double two_sided_p(double z);
 /// log10 of the same, finite for every finite z (asymptotic series beyond z = 30, error < 1e-12).
 double log10_two_sided_p(double z);
+
+/// Phi(-z) = P(N(0, 1) > z), any sign.
+double upper_tail_p(double z);
+/// log10 of the same, finite for every finite z.
+double log10_upper_tail_p(double z);
 
 }  // namespace calsweep::analysis
