@@ -1,5 +1,7 @@
 // Part of sweep_tables.hpp: metric definitions, summaries per cell and method, and the paired tests
 // against the reference, raw and after calibration.
+#include <fmt/format.h>
+
 #include <optional>
 #include <unordered_map>
 
@@ -53,6 +55,10 @@ void write_summaries(SQLite::Database& db, const SweepValues& values,
 struct Contrast {
   std::int64_t method = 0;
   std::string calibrator, reference_calibrator;
+
+  bool is_raw() const {
+    return calibrator == kNoCalibrator && reference_calibrator == kNoCalibrator;
+  }
 };
 
 /// Every method with the reference as they are; each through the same calibrator; each as it is
@@ -89,10 +95,8 @@ class ComparisonWriter {
   void run_all(std::span<const MetricColumn> columns) {
     if (reference_ < 0) return;
     for (const auto& contrast : contrasts(sweep_, reference_, values_.calibrators())) {
-      const bool raw =
-          contrast.calibrator == kNoCalibrator && contrast.reference_calibrator == kNoCalibrator;
       for (std::size_t c = 0; c < columns.size(); ++c) {
-        if (raw ? columns[c].compared : columns[c].compared_calibrated) {
+        if (contrast.is_raw() ? columns[c].compared : columns[c].compared_calibrated) {
           run_family(contrast, c, columns[c]);
         }
       }
@@ -100,6 +104,13 @@ class ComparisonWriter {
   }
 
  private:
+  std::string posterior_key(std::int64_t cell, const Contrast& contrast,
+                            const MetricColumn& column) const {
+    return fmt::format("posterior|{}|{}|{}", cell,
+                       sweep_.spec.methods[static_cast<std::size_t>(contrast.method)].name,
+                       column.key);
+  }
+
   /// One family: all cells of one contrast and metric.
   void run_family(const Contrast& contrast, std::size_t index, const MetricColumn& column) {
     const bool shared =
@@ -113,7 +124,11 @@ class ComparisonWriter {
           values_.sample(group, contrast.calibrator, index),
           partner == nullptr ? MetricSample()
                              : values_.sample(*partner, contrast.reference_calibrator, index),
-          shared ? Pairing::SharedNetworks : Pairing::BySeed));
+          shared ? Pairing::SharedNetworks : Pairing::BySeed, sweep_.spec.analysis.alpha));
+      if (contrast.is_raw()) {
+        add_posterior(comparisons.back(), column.direction, sweep_.spec.analysis,
+                      posterior_key(group.cell, contrast, column));
+      }
       cells.push_back(group.cell);
     }
     judge_family(comparisons, column.direction, sweep_.spec.analysis);

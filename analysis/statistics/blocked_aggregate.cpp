@@ -8,6 +8,7 @@
 
 #include "analysis/statistics/blocks.hpp"
 #include "analysis/statistics/discrete_distribution.hpp"
+#include "analysis/statistics/signed_ranks.hpp"
 #include "analysis/statistics/wilcoxon.hpp"
 #include "sweeps/errors.hpp"
 
@@ -18,7 +19,7 @@ namespace {
 constexpr int kFixedPoint = 40;
 
 /// The non-zero differences of one cell.
-struct SignedRanks {
+struct RankedCell {
   std::vector<std::int64_t> seeds;
   std::vector<std::int64_t> doubled;  ///< signed rank times two
   double rank_squares() const {
@@ -49,24 +50,18 @@ void check(const CellDifferences& cell, std::size_t index) {
   }
 }
 
-SignedRanks signed_ranks(const CellDifferences& cell) {
-  SignedRanks made;
-  std::vector<double> magnitudes;
-  std::vector<bool> positive;
-  for (std::size_t i = 0; i < cell.values.size(); ++i) {
-    if (std::abs(cell.values[i]) <= cell.tolerance) continue;
+RankedCell ranked_cell(const CellDifferences& cell) {
+  const auto ranks = signed_ranks(cell.values, cell.tolerance, ZeroMethod::Wilcox);
+  RankedCell made;
+  for (std::size_t i = 0; i < ranks.doubled.size(); ++i) {
+    if (ranks.doubled[i] == 0) continue;
     made.seeds.push_back(cell.seeds[i]);
-    magnitudes.push_back(std::abs(cell.values[i]));
-    positive.push_back(cell.values[i] > 0.0);
-  }
-  const auto ranked = mean_ranks(magnitudes, cell.tolerance);
-  for (std::size_t i = 0; i < magnitudes.size(); ++i) {
-    made.doubled.push_back((positive[i] ? 1 : -1) * std::llround(2.0 * ranked.ranks[i]));
+    made.doubled.push_back(ranks.doubled[i]);
   }
   return made;
 }
 
-StratifiedTest stratified_test(std::span<const SignedRanks> cells) {
+StratifiedTest stratified_test(std::span<const RankedCell> cells) {
   std::vector<std::int64_t> magnitudes;
   std::int64_t plus = 0;
   std::int64_t minus = 0;
@@ -103,7 +98,7 @@ double ordered_sum(std::vector<double> terms) {
   return sum;
 }
 
-void set_van_elteren(std::span<const SignedRanks> cells, StratifiedTest& test) {
+void set_van_elteren(std::span<const RankedCell> cells, StratifiedTest& test) {
   std::vector<double> sums;
   std::vector<double> variances;
   for (const auto& cell : cells) {
@@ -118,7 +113,7 @@ void set_van_elteren(std::span<const SignedRanks> cells, StratifiedTest& test) {
   test.van_elteren = normal_two_sided_tail(z);
 }
 
-void set_seed_test(std::span<const SignedRanks> cells, AggregateTest& test) {
+void set_seed_test(std::span<const RankedCell> cells, AggregateTest& test) {
   std::map<std::int64_t, std::int64_t> by_seed;
   std::int64_t n_terms = 0;
   for (const auto& cell : cells) {
@@ -172,12 +167,12 @@ void set_no_test(const std::string& reason, AggregateTest& test) {
 
 AggregateTest blocked_aggregate_test(std::span<const CellDifferences> cells) {
   AggregateTest test;
-  std::vector<SignedRanks> ranked;
+  std::vector<RankedCell> ranked;
   std::vector<double> biserials;
   for (std::size_t c = 0; c < cells.size(); ++c) {
     check(cells[c], c);
     test.n_pairs += static_cast<std::int64_t>(cells[c].values.size());
-    auto ranks = signed_ranks(cells[c]);
+    auto ranks = ranked_cell(cells[c]);
     test.n_zero += static_cast<std::int64_t>(cells[c].values.size() - ranks.doubled.size());
     if (ranks.doubled.empty()) continue;
     std::int64_t sum = 0;

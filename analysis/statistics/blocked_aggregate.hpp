@@ -15,17 +15,11 @@
 #include <span>
 #include <vector>
 
+#include "analysis/statistics/cell_differences.hpp"
 #include "analysis/statistics/distribution_tails.hpp"
 #include "analysis/statistics/seed_flips.hpp"
 
 namespace calsweep::analysis {
-
-/// The paired differences (A minus B) of one cell.
-struct CellDifferences {
-  std::vector<std::int64_t> seeds;  ///< distinct; need not be those of other cells
-  std::vector<double> values;       ///< one per seed, finite
-  double tolerance = 0.0;           ///< differences within it of zero, or of each other, are equal
-};
 
 struct StratifiedTest {
   Measured w_plus, w_minus;  ///< sums over cells

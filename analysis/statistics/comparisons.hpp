@@ -34,6 +34,7 @@ struct Comparison {
   SignedRankTest test;              ///< method minus reference
   std::vector<std::int64_t> seeds;  ///< pairing seeds of both, ascending
   std::vector<double> differences;  ///< [seeds] method minus reference
+  double tolerance = 0.0;           ///< differences within it are equal
   Measured method_median, reference_median;
   Measured hodges_lehmann_low, hodges_lehmann_high;  ///< exact confidence interval
   Measured interval_level;                           ///< the coverage it has
@@ -51,8 +52,14 @@ struct Comparison {
   std::string null_reason;  ///< why there is no verdict
 };
 
-/// Pairs by pairing seed; only seeds that both have count.
-Comparison compare(const MetricSample& method, const MetricSample& reference, Pairing pairing);
+/// Pairs by pairing seed; only seeds that both have count. `alpha`: the interval covers 1 - alpha.
+Comparison compare(const MetricSample& method, const MetricSample& reference, Pairing pairing,
+                   double alpha = 0.05);
+
+/// Fills in the Bayesian signed-rank test with `options.equivalence` as half width of the region.
+/// `key` names what is compared: the draws belong to it.
+void add_posterior(Comparison& comparison, Direction direction, const AnalysisOptions& options,
+                   const std::string& key);
 
 /// Corrects over a family (all cells of one contrast and metric); the verdicts are Holm's at level
 /// `options.alpha`.

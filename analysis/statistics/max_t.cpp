@@ -54,13 +54,13 @@ class Hits {
 };
 
 void check_cell(const CellDifferences& cell, std::size_t index) {
-  if (cell.pairing_seeds.size() != cell.values.size()) {
+  if (cell.seeds.size() != cell.values.size()) {
     throw FormatError(fmt::format("maxT: cell {} (from 0) has {} seeds and {} differences", index,
-                                  cell.pairing_seeds.size(), cell.values.size()));
+                                  cell.seeds.size(), cell.values.size()));
   }
   check_finite(cell.values, "maxT");
   std::set<std::int64_t> seen;
-  for (const auto seed : cell.pairing_seeds) {
+  for (const auto seed : cell.seeds) {
     if (seen.insert(seed).second) continue;
     throw FormatError(fmt::format(
         "maxT: cell {} (from 0) has seed {} twice; a seed gives one difference", index, seed));
@@ -84,7 +84,7 @@ std::map<std::int64_t, std::size_t> number_seeds(std::span<const CellDifferences
   std::map<std::int64_t, std::size_t> rows;
   for (std::size_t c = 0; c < cells.size(); ++c) {
     for (std::size_t i = 0; i < cells[c].values.size(); ++i) {
-      if (ranks[c].doubled[i] != 0) rows.emplace(cells[c].pairing_seeds[i], 0);
+      if (ranks[c].doubled[i] != 0) rows.emplace(cells[c].seeds[i], 0);
     }
   }
   std::size_t next = 0;
@@ -123,7 +123,7 @@ Grid make_grid(std::span<const CellDifferences> cells, std::span<const SignedRan
     for (std::size_t i = 0; i < cells[c].values.size(); ++i) {
       const auto rank = ranks[c].doubled[i];
       if (rank == 0) continue;
-      grid.ranks[rows.at(cells[c].pairing_seeds[i]) * grid.cells.size() + k] = rank;
+      grid.ranks[rows.at(cells[c].seeds[i]) * grid.cells.size() + k] = rank;
       squares += static_cast<double>(rank * rank);
     }
     grid.weights.push_back(1.0 / std::sqrt(squares));

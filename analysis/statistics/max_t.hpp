@@ -8,15 +8,9 @@
 #include <vector>
 
 #include "analysis/measured.hpp"
+#include "analysis/statistics/cell_differences.hpp"
 
 namespace calsweep::analysis {
-
-/// One cell: method minus reference per pairing seed, finite, seeds distinct.
-struct CellDifferences {
-  std::vector<std::int64_t> pairing_seeds;
-  std::vector<double> values;
-  double tolerance = 0.0;  ///< as of PairedDifferences
-};
 
 struct MaxTOptions {
   std::int64_t enumeration_limit = 14;  ///< at most so many seeds: every flip; at most 24
