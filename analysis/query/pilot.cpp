@@ -7,6 +7,7 @@
 #include <cmath>
 #include <map>
 
+#include "analysis/results/results_line.hpp"
 #include "analysis/results/results_reader.hpp"
 #include "analysis/statistics/wilcoxon.hpp"
 #include "sweeps/errors.hpp"
@@ -44,11 +45,12 @@ Values read_values(SQLite::Database& db, std::int64_t method_id, const MetricNam
                          "SELECT r.cell_id, r.pairing_seed, v.value FROM replicate r "
                          "JOIN metric v USING (predictor_id) WHERE r.method_id = ? AND "
                          "v.set_name = ? AND v.metric = ? AND v.convention = ? AND "
-                         "v.value IS NOT NULL ORDER BY r.cell_id, r.seed");
+                         "v.calibrator = ? AND v.value IS NOT NULL ORDER BY r.cell_id, r.seed");
   rows.bind(1, method_id);
   rows.bind(2, metric.set_name);
   rows.bind(3, metric.metric);
   rows.bind(4, metric.convention);
+  rows.bind(5, std::string(kNoCalibrator));
   Values values;
   while (rows.executeStep()) {
     values[rows.getColumn(0).getInt64()].emplace(rows.getColumn(1).getInt64(),
