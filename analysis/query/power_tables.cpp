@@ -6,6 +6,7 @@
 #include <cmath>
 #include <map>
 
+#include "analysis/statistics/blocks.hpp"
 #include "analysis/statistics/wilcoxon.hpp"
 #include "sweeps/errors.hpp"
 
