@@ -62,11 +62,12 @@ void power_of_grid(const PowerOptions& options, analysis::TableFormat format) {
         "directory");
   }
   const auto question = question_of(options, 0.05);
-  explain(format, fmt::format("{} cells, alpha {:g}, one two-sided exact signed-rank test per "
+  explain(format, fmt::format("{} cell{}, alpha {:g}, one two-sided exact signed-rank test per "
                               "cell\n",
-                              options.cells, question.alpha));
+                              options.cells, options.cells == 1 ? "" : "s", question.alpha));
   print(analysis::grid_power_table(options.cells, question), format);
   explain_columns(question, format);
+  explain(format, "possible_asymptotic: the same with the normal approximation.");
 }
 
 /// Replicates per cell: the fewest of any cell, by method.
@@ -95,8 +96,8 @@ std::vector<analysis::PlannedFamily> families_of(const Sweep& sweep,
     const bool shares = method.ensemble && method.ensemble->members == EnsembleMembers::CyclicSeeds;
     if (shares || pairs[m] == 0) {
       untestable.push_back(method.name + (shares ? ": replicates share networks, so nothing can be "
-                                                   "tested"
-                                                 : ": no replicate"));
+                                                   "tested."
+                                                 : ": no replicate."));
       continue;
     }
     const auto same = std::find_if(families.begin(), families.end(),
@@ -118,10 +119,17 @@ void power_of_spec(const PowerOptions& options, analysis::TableFormat format) {
   const auto question = question_of(options, sweep.spec.analysis.alpha);
   std::vector<std::string> untestable;
   const auto families = families_of(sweep, untestable);
-  explain(format, fmt::format("sweep {}: {} cells, {} seeds, alpha {:g}; each method against {}\n",
-                              sweep.spec.name, sweep.cells.size(), sweep.spec.seeds.size(),
-                              question.alpha, sweep.spec.analysis.reference));
+  explain(format,
+          fmt::format("sweep {}: {} cell{}, {} seeds, alpha {:g}; each method against {}\n",
+                      sweep.spec.name, sweep.cells.size(), sweep.cells.size() == 1 ? "" : "s",
+                      sweep.spec.seeds.size(), question.alpha, sweep.spec.analysis.reference));
   print(analysis::sweep_power_table(families, question), format);
+  if (format == analysis::TableFormat::Table) fmt::print("\n");
+  for (const auto& family : families) {
+    const auto line =
+        analysis::holm_limit(family.methods, family.n_cells, family.n_pairs, question.alpha);
+    if (!line.empty()) explain(format, line);
+  }
   for (const auto& line : untestable) explain(format, line);
   explain(format, fmt::format("\nsmallest_effect: the d_z (mean paired difference / its standard "
                               "deviation) that so many pairs show with power {:g}; -: none.",

@@ -48,9 +48,9 @@ std::string assumes(Correction correction, const GridAssumption& grid) {
     case Correction::None:
       return "each cell is the only one looked at";
     case Correction::BenjaminiHochberg:
-      return share + "; holds the false discovery rate";
+      return share + "; false discovery rate";
     case Correction::MaxT:
-      return share + " in the same direction; the cells share seeds";
+      return share + ", in one direction; cells share seeds";
     default:
       return "nothing";
   }
@@ -210,7 +210,7 @@ void check_question(const PowerQuestion& q) {
 
 QueryTable grid_power_table(std::int64_t n_cells, const PowerQuestion& question) {
   QueryTable table;
-  table.columns = {"correction", "seeds_possible", "seeds_possible_asymptotic"};
+  table.columns = {"correction", "seeds_possible", "possible_asymptotic"};
   if (question.effect) {
     table.columns.insert(table.columns.end(), {"seeds_needed", "power", "error"});
   }
@@ -289,23 +289,28 @@ QueryTable pilot_joined_table(const Pilot& pilot, const PowerQuestion& question)
   return table;
 }
 
+std::string holm_limit(const std::string& methods, std::int64_t n_cells, std::int64_t n_pairs,
+                       double alpha) {
+  const auto needed = minimum_seeds(Correction::Holm, n_cells, n_cells, alpha);
+  if (n_pairs >= needed) return "";
+  const double p = smallest_exact_p(n_pairs);
+  return fmt::format(
+      "{}: {} pairs cannot give a p below {:.3g}, so no cell can be significant after Holm or "
+      "Bonferroni ({} cells x {:.3g} = {:.3g} > {:g}): that takes {} pairs.",
+      methods, n_pairs, p, n_cells, p, static_cast<double>(n_cells) * p, alpha, needed);
+}
+
 std::vector<std::string> pilot_limits(const Pilot& pilot, const PowerQuestion& question) {
   std::vector<std::string> lines;
   for (const auto& method : pilot.methods) {
-    const auto n_cells = static_cast<std::int64_t>(method.cells.size());
     if (method.shares_networks) {
-      lines.push_back(method.name + ": replicates share networks, so nothing can be tested");
-    } else if (n_cells == 0) {
-      lines.push_back(method.name + ": no pairs yet");
+      lines.push_back(method.name + ": replicates share networks, so nothing can be tested.");
+    } else if (method.cells.empty()) {
+      lines.push_back(method.name + ": no pairs yet.");
     } else {
-      const auto n = method.largest_n_pairs();
-      const double p = smallest_exact_p(n);
-      const auto needed = minimum_seeds(Correction::Holm, n_cells, n_cells, question.alpha);
-      if (n >= needed) continue;
-      lines.push_back(fmt::format(
-          "{}: {} pairs cannot give a p below {:.3g}, so no cell can be significant after Holm or "
-          "Bonferroni ({} cells x {:.3g} = {:.3g} > {:g}): that takes {} pairs",
-          method.name, n, p, n_cells, p, static_cast<double>(n_cells) * p, question.alpha, needed));
+      auto line = holm_limit(method.name, static_cast<std::int64_t>(method.cells.size()),
+                             method.largest_n_pairs(), question.alpha);
+      if (!line.empty()) lines.push_back(std::move(line));
     }
   }
   return lines;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "analysis/query/pilot.hpp"
 #include "analysis/query/query.hpp"
@@ -47,8 +48,11 @@ QueryTable pilot_power_table(const Pilot& pilot, const PowerQuestion& question);
 /// Both tables side by side, one row per method and correction.
 QueryTable pilot_joined_table(const Pilot& pilot, const PowerQuestion& question);
 
-/// "noise-warmup: with 10 pairs over 35 cells, holm and bonferroni cannot …". One line per method
-/// that has something to say.
+/// "noise-warmup: 10 pairs cannot …": why so many pairs show nothing after Holm or Bonferroni;
+/// empty where they can.
+std::string holm_limit(const std::string& methods, std::int64_t n_cells, std::int64_t n_pairs,
+                       double alpha);
+/// What the pilot cannot show: one line per method of which there is something to say.
 std::vector<std::string> pilot_limits(const Pilot& pilot, const PowerQuestion& question);
 
 }  // namespace calsweep::analysis
