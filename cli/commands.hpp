@@ -5,7 +5,9 @@
 // stdout, everything else to stderr.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -86,6 +88,20 @@ struct ShowOptions {
   bool ascii = false;
 };
 int show(const ShowOptions& options);
+
+struct PowerOptions {
+  fs::path target;  ///< a spec or a run directory; empty: --cells
+  std::int64_t cells = 0;
+  std::optional<double> effect;  ///< d_z
+  std::optional<double> alpha;   ///< default: the spec's, else 0.05
+  double power = 0.8;
+  double effective_share = 1.0;
+  double correlation = 0.0;
+  std::string metric = "ece_guo2017";  ///< of a pilot
+  std::string format = "table";
+};
+/// Seeds that a grid, a declared sweep or a pilot needs.
+int power(const PowerOptions& options);
 
 /// Prints docs/spec-reference.md.
 int reference();

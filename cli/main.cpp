@@ -185,6 +185,27 @@ void add_show(CLI::App& app, int& exit_code) {
   command->callback([&] { exit_code = show(options); });
 }
 
+void add_power(CLI::App& app, int& exit_code) {
+  static PowerOptions options;
+  auto* command = app.add_subcommand("power", "Say how many seeds a grid needs to show an effect");
+  command->add_option("TARGET", options.target,
+                      "the sweep's TOML file, or a pilot's run directory; without it, --cells");
+  command->add_option("--cells", options.cells, "cells of the grid: tests per method and metric")
+      ->check(CLI::Range(1, 1'000'000));
+  command->add_option("--effect", options.effect,
+                      "d_z: mean paired difference / its standard deviation");
+  command->add_option("--alpha", options.alpha, "level (default: the spec's, else 0.05)");
+  command->add_option("--power", options.power, "wanted power (default: 0.8)");
+  command->add_option("--effective-share", options.effective_share,
+                      "share of the cells that have the effect (default: 1)");
+  command->add_option("--correlation", options.correlation,
+                      "correlation of a seed's differences between cells (default: 0)");
+  command->add_option("--metric", options.metric, "metric of the pilot (default: ece_guo2017)");
+  command->add_option("--format", options.format, "table, csv, json or markdown (default: table)")
+      ->check(CLI::IsMember({"table", "csv", "json", "markdown"}));
+  command->callback([&] { exit_code = power(options); });
+}
+
 void add_doctor(CLI::App& app, int& exit_code) {
   static fs::path directory;
   static bool json = false;
@@ -215,6 +236,7 @@ int parse_and_run(int argc, char** argv) {
   add_query(app, exit_code);
   add_export(app, exit_code);
   add_show(app, exit_code);
+  add_power(app, exit_code);
   add_doctor(app, exit_code);
   app.add_subcommand("reference", "Print the reference of every spec key as Markdown")
       ->callback([&] { exit_code = reference(); });

@@ -169,9 +169,8 @@ SimulatedPower simulate_power(const GridAssumption& grid, std::int64_t n_seeds,
     for (std::size_t i = 0; i < kCorrections.size(); ++i) {
       // With one cell there is nothing to correct; maxT over sampled flips would only add noise.
       const bool is_max_t = kCorrections[i] == Correction::MaxT && grid.n_cells > 1;
-      const auto significant = is_max_t
-                                   ? max_t_significant(ranks, flips, grid.alpha)
-                                   : significant_after(kCorrections[i], p_values, grid.alpha);
+      const auto significant = is_max_t ? max_t_significant(ranks, flips, grid.alpha)
+                                        : significant_after(kCorrections[i], p_values, grid.alpha);
       const auto found =
           std::count(significant.begin(), significant.begin() + grid.n_effective, true);
       const double share = static_cast<double>(found) / static_cast<double>(grid.n_effective);
@@ -224,9 +223,9 @@ std::optional<SeedsNeeded> PowerSearch::seeds_for(Correction correction, double 
 
 std::optional<double> PowerSearch::smallest_effect(Correction correction, std::int64_t n_seeds,
                                                    double power) {
-  constexpr int kSteps = 128;
+  constexpr int kSteps = 400;
   const auto reaches = [&](int step) {
-    return at(n_seeds, step / 32.0).of(correction).power >= power;
+    return at(n_seeds, step / 100.0).of(correction).power >= power;
   };
   if (n_seeds < minimum_seeds(correction, grid_.n_cells, grid_.n_effective, grid_.alpha) ||
       !reaches(kSteps)) {
@@ -238,7 +237,7 @@ std::optional<double> PowerSearch::smallest_effect(Correction correction, std::i
     const int middle = (too_small + enough) / 2;
     (reaches(middle) ? enough : too_small) = middle;
   }
-  return enough / 32.0;
+  return enough / 100.0;
 }
 
 }  // namespace calsweep::analysis

@@ -66,7 +66,7 @@ class PowerSearch {
 
   /// Fewest seeds whose simulated power reaches `power`; nothing if kMostSeeds do not.
   std::optional<SeedsNeeded> seeds_for(Correction correction, double power);
-  /// Smallest effect, in steps of 1/32 up to 4, that `n_seeds` show with `power`; nothing if none.
+  /// Smallest effect, in steps of 0.01 up to 4, that `n_seeds` show with `power`; nothing if none.
   std::optional<double> smallest_effect(Correction correction, std::int64_t n_seeds, double power);
   SimulatedPower at(std::int64_t n_seeds) { return at(n_seeds, grid_.effect); }
 
