@@ -39,26 +39,26 @@ GridAssumption assumption(std::int64_t n_cells, double effect, const PowerQuesti
   return grid;
 }
 
-std::string assumes(Correction correction, const GridAssumption& grid) {
+std::string assumes(GridCorrection correction, const GridAssumption& grid) {
   const std::string share =
       grid.n_effective == grid.n_cells
           ? "all cells have the effect"
           : fmt::format("{} of {} cells have the effect", grid.n_effective, grid.n_cells);
   switch (correction) {
-    case Correction::None:
+    case GridCorrection::None:
       return "each cell is the only one looked at";
-    case Correction::BenjaminiHochberg:
+    case GridCorrection::BenjaminiHochberg:
       return share + "; false discovery rate";
-    case Correction::MaxT:
+    case GridCorrection::MaxT:
       return share + ", in one direction; cells share seeds";
     default:
       return "nothing";
   }
 }
 
-std::string name(Correction correction) { return std::string(to_string(correction)); }
+std::string name(GridCorrection correction) { return std::string(to_string(correction)); }
 
-void add_seeds_for_power(PowerSearch& search, Correction correction, double power, Row& row) {
+void add_seeds_for_power(PowerSearch& search, GridCorrection correction, double power, Row& row) {
   const auto needed = search.seeds_for(correction, power);
   if (!needed) {
     row.insert(row.end(), {std::monostate(), std::monostate(), std::monostate()});
@@ -120,13 +120,13 @@ Eigen::MatrixXf scaled_signed_ranks(const PilotMethod& method) {
   return ranks;
 }
 
-std::int64_t count_significant(const PilotMethod& method, Correction correction, double alpha) {
+std::int64_t count_significant(const PilotMethod& method, GridCorrection correction, double alpha) {
   std::vector<double> p_values;
   for (const auto& cell : method.cells) {
     if (cell.p.has_value()) p_values.push_back(cell.p.value);
   }
   std::vector<bool> significant;
-  if (correction == Correction::MaxT && !p_values.empty()) {
+  if (correction == GridCorrection::MaxT && !p_values.empty()) {
     constexpr std::int64_t kFlips = 9999;
     const auto ranks = scaled_signed_ranks(method);
     significant = max_t_significant(ranks, seed_flips(ranks.rows(), kFlips), alpha);
@@ -164,7 +164,8 @@ std::vector<Row> power_rows(const PilotMethod& method, const PowerQuestion& ques
   const bool has_quartile = has_median && spread.lower_quartile.value * spread.median.value > 0.0;
   PowerSearch at_median(grid(has_median ? spread.median : Measured::of(0.0)));
   PowerSearch at_quartile(grid(has_quartile ? spread.lower_quartile : Measured::of(0.0)));
-  const auto seeds = [&](PowerSearch& search, bool exists, Correction correction) -> QueryValue {
+  const auto seeds = [&](PowerSearch& search, bool exists,
+                         GridCorrection correction) -> QueryValue {
     const auto needed = exists ? search.seeds_for(correction, question.power) : std::nullopt;
     if (!needed) return std::monostate();
     return needed->n_seeds;
@@ -291,7 +292,7 @@ QueryTable pilot_joined_table(const Pilot& pilot, const PowerQuestion& question)
 
 std::string holm_limit(const std::string& methods, std::int64_t n_cells, std::int64_t n_pairs,
                        double alpha) {
-  const auto needed = minimum_seeds(Correction::Holm, n_cells, n_cells, alpha);
+  const auto needed = minimum_seeds(GridCorrection::Holm, n_cells, n_cells, alpha);
   if (n_pairs >= needed) return "";
   const double p = smallest_exact_p(n_pairs);
   return fmt::format(

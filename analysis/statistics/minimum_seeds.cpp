@@ -23,7 +23,7 @@ void check(std::int64_t n_cells, std::int64_t n_effective, double alpha) {
 }
 
 template <typename SmallestP>
-std::int64_t fewest(Correction correction, std::int64_t n_cells, std::int64_t n_effective,
+std::int64_t fewest(GridCorrection correction, std::int64_t n_cells, std::int64_t n_effective,
                     double alpha, SmallestP smallest_p) {
   check(n_cells, n_effective, alpha);
   std::int64_t n = 1;
@@ -33,7 +33,7 @@ std::int64_t fewest(Correction correction, std::int64_t n_cells, std::int64_t n_
 
 }  // namespace
 
-std::string_view to_string(Correction correction) {
+std::string_view to_string(GridCorrection correction) {
   constexpr std::array<std::string_view, kCorrections.size()> kNames = {"none", "bh", "maxt",
                                                                         "holm", "bonferroni"};
   return kNames[static_cast<std::size_t>(correction)];
@@ -48,32 +48,32 @@ double smallest_asymptotic_p(std::int64_t n_pairs) {
   return two_sided_p(n * (n + 1.0) / 4.0 / std::sqrt(n * (n + 1.0) * (2.0 * n + 1.0) / 24.0));
 }
 
-double best_corrected_p(Correction correction, std::int64_t n_cells, std::int64_t n_effective,
+double best_corrected_p(GridCorrection correction, std::int64_t n_cells, std::int64_t n_effective,
                         double smallest_p) {
   const auto m = static_cast<double>(n_cells);
   const auto effective = static_cast<double>(n_effective);
   switch (correction) {
-    case Correction::None:
+    case GridCorrection::None:
       return smallest_p;
-    case Correction::BenjaminiHochberg:
+    case GridCorrection::BenjaminiHochberg:
       return std::min(1.0, smallest_p * m / effective);
-    case Correction::MaxT:
+    case GridCorrection::MaxT:
       return std::min(1.0, smallest_p * (1.0 + m - effective));
-    case Correction::Holm:
-    case Correction::Bonferroni:
+    case GridCorrection::Holm:
+    case GridCorrection::Bonferroni:
       break;
   }
   return std::min(1.0, smallest_p * m);
 }
 
-std::int64_t minimum_seeds(Correction correction, std::int64_t n_cells, std::int64_t n_effective,
-                           double alpha) {
+std::int64_t minimum_seeds(GridCorrection correction, std::int64_t n_cells,
+                           std::int64_t n_effective, double alpha) {
   return fewest(correction, n_cells, n_effective, alpha, smallest_exact_p);
 }
 
-Measured minimum_seeds_asymptotic(Correction correction, std::int64_t n_cells,
+Measured minimum_seeds_asymptotic(GridCorrection correction, std::int64_t n_cells,
                                   std::int64_t n_effective, double alpha) {
-  if (correction == Correction::MaxT) {
+  if (correction == GridCorrection::MaxT) {
     return Measured::none("maxT counts sign flips: it has no normal approximation");
   }
   return Measured::of(

@@ -11,11 +11,12 @@
 namespace calsweep::analysis {
 
 /// How p values over the cells of a grid are corrected.
-enum class Correction { None, BenjaminiHochberg, MaxT, Holm, Bonferroni };
-inline constexpr std::array kCorrections = {Correction::None, Correction::BenjaminiHochberg,
-                                            Correction::MaxT, Correction::Holm,
-                                            Correction::Bonferroni};
-std::string_view to_string(Correction correction);  ///< "none", "bh", "maxt", "holm", "bonferroni"
+enum class GridCorrection { None, BenjaminiHochberg, MaxT, Holm, Bonferroni };
+inline constexpr std::array kCorrections = {GridCorrection::None, GridCorrection::BenjaminiHochberg,
+                                            GridCorrection::MaxT, GridCorrection::Holm,
+                                            GridCorrection::Bonferroni};
+std::string_view to_string(
+    GridCorrection correction);  ///< "none", "bh", "maxt", "holm", "bonferroni"
 
 /// The smallest two-sided p that n pairs can give: 2^(1 - n).
 double smallest_exact_p(std::int64_t n_pairs);
@@ -29,15 +30,15 @@ double smallest_asymptotic_p(std::int64_t n_pairs);
 ///   maxT            (1 + n_cells - n_effective) * p: the effective cells agree in direction, and
 ///                   each of the others adds a sign pattern that is as extreme (its least
 ///                   favourable case); only with the exact p
-double best_corrected_p(Correction correction, std::int64_t n_cells, std::int64_t n_effective,
+double best_corrected_p(GridCorrection correction, std::int64_t n_cells, std::int64_t n_effective,
                         double smallest_p);
 
 /// Fewest pairs with best_corrected_p <= alpha. Throws UsageError unless n_cells >= n_effective
 /// >= 1 and 0 < alpha < 1.
-std::int64_t minimum_seeds(Correction correction, std::int64_t n_cells, std::int64_t n_effective,
-                           double alpha);
+std::int64_t minimum_seeds(GridCorrection correction, std::int64_t n_cells,
+                           std::int64_t n_effective, double alpha);
 /// The same with the normal approximation; no value for maxT, which does not use it.
-Measured minimum_seeds_asymptotic(Correction correction, std::int64_t n_cells,
+Measured minimum_seeds_asymptotic(GridCorrection correction, std::int64_t n_cells,
                                   std::int64_t n_effective, double alpha);
 
 }  // namespace calsweep::analysis

@@ -18,7 +18,7 @@ namespace {
 constexpr std::int64_t kTestsPerEstimate = 40'000;
 
 void check(const GridAssumption& grid, std::int64_t n_seeds) {
-  minimum_seeds(Correction::None, grid.n_cells, grid.n_effective, grid.alpha);
+  minimum_seeds(GridCorrection::None, grid.n_cells, grid.n_effective, grid.alpha);
   if (!std::isfinite(grid.effect) || !(grid.correlation >= 0.0 && grid.correlation <= 1.0)) {
     throw UsageError(
         fmt::format("effect {} and correlation {}: the effect is a number, the "
@@ -96,7 +96,7 @@ std::int64_t default_simulations(std::int64_t n_cells) {
                                   4000);
 }
 
-std::vector<bool> significant_after(Correction correction, std::span<const double> p_values,
+std::vector<bool> significant_after(GridCorrection correction, std::span<const double> p_values,
                                     double alpha) {
   const std::size_t m = p_values.size();
   std::vector<double> sorted(p_values.begin(), p_values.end());
@@ -106,11 +106,12 @@ std::vector<bool> significant_after(Correction correction, std::span<const doubl
   const auto all = static_cast<double>(m);
   for (std::size_t i = 0; i < m; ++i) {
     const auto rank = static_cast<double>(i + 1);
-    const bool is_single = correction == Correction::None || m == 1;
+    const bool is_single = correction == GridCorrection::None || m == 1;
     if (is_single && passes(i, 1.0)) n_rejected = i + 1;
-    if (correction == Correction::Bonferroni && passes(i, all)) n_rejected = i + 1;
-    if (correction == Correction::BenjaminiHochberg && passes(i, all / rank)) n_rejected = i + 1;
-    if (correction == Correction::Holm && n_rejected == i && passes(i, all - rank + 1.0)) {
+    if (correction == GridCorrection::Bonferroni && passes(i, all)) n_rejected = i + 1;
+    if (correction == GridCorrection::BenjaminiHochberg && passes(i, all / rank))
+      n_rejected = i + 1;
+    if (correction == GridCorrection::Holm && n_rejected == i && passes(i, all - rank + 1.0)) {
       n_rejected = i + 1;
     }
   }
@@ -168,7 +169,7 @@ SimulatedPower simulate_power(const GridAssumption& grid, std::int64_t n_seeds,
     }
     for (std::size_t i = 0; i < kCorrections.size(); ++i) {
       // With one cell there is nothing to correct; maxT over sampled flips would only add noise.
-      const bool is_max_t = kCorrections[i] == Correction::MaxT && grid.n_cells > 1;
+      const bool is_max_t = kCorrections[i] == GridCorrection::MaxT && grid.n_cells > 1;
       const auto significant = is_max_t ? max_t_significant(ranks, flips, grid.alpha)
                                         : significant_after(kCorrections[i], p_values, grid.alpha);
       const auto found =
@@ -204,7 +205,7 @@ SimulatedPower PowerSearch::at(std::int64_t n_seeds, double effect) {
   return known_[question] = simulate_power(grid, n_seeds, n_simulations_);
 }
 
-std::optional<SeedsNeeded> PowerSearch::seeds_for(Correction correction, double power) {
+std::optional<SeedsNeeded> PowerSearch::seeds_for(GridCorrection correction, double power) {
   const auto reaches = [&](std::int64_t n) { return at(n).of(correction).power >= power; };
   std::int64_t too_few =
       minimum_seeds(correction, grid_.n_cells, grid_.n_effective, grid_.alpha) - 1;
@@ -221,7 +222,7 @@ std::optional<SeedsNeeded> PowerSearch::seeds_for(Correction correction, double 
   return SeedsNeeded{enough, at(enough).of(correction)};
 }
 
-std::optional<double> PowerSearch::smallest_effect(Correction correction, std::int64_t n_seeds,
+std::optional<double> PowerSearch::smallest_effect(GridCorrection correction, std::int64_t n_seeds,
                                                    double power) {
   constexpr int kSteps = 400;
   const auto reaches = [&](int step) {

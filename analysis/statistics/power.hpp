@@ -37,7 +37,7 @@ struct PowerEstimate {
 struct SimulatedPower {
   std::int64_t n_simulations = 0;
   std::array<PowerEstimate, kCorrections.size()> by_correction;
-  const PowerEstimate& of(Correction correction) const {
+  const PowerEstimate& of(GridCorrection correction) const {
     return by_correction[static_cast<std::size_t>(correction)];
   }
 };
@@ -65,9 +65,10 @@ class PowerSearch {
   explicit PowerSearch(const GridAssumption& grid, std::int64_t n_simulations = 0);
 
   /// Fewest seeds whose simulated power reaches `power`; nothing if kMostSeeds do not.
-  std::optional<SeedsNeeded> seeds_for(Correction correction, double power);
+  std::optional<SeedsNeeded> seeds_for(GridCorrection correction, double power);
   /// Smallest effect, in steps of 0.01 up to 4, that `n_seeds` show with `power`; nothing if none.
-  std::optional<double> smallest_effect(Correction correction, std::int64_t n_seeds, double power);
+  std::optional<double> smallest_effect(GridCorrection correction, std::int64_t n_seeds,
+                                        double power);
   SimulatedPower at(std::int64_t n_seeds) { return at(n_seeds, grid_.effect); }
 
  private:
@@ -84,7 +85,7 @@ class PowerSearch {
 };
 
 /// Which of `p_values` are significant (for maxT: none, see max_t_significant).
-std::vector<bool> significant_after(Correction correction, std::span<const double> p_values,
+std::vector<bool> significant_after(GridCorrection correction, std::span<const double> p_values,
                                     double alpha);
 
 /// Flips of whole seeds: [flips, seeds] of -1 and 1.

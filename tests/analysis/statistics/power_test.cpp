@@ -15,7 +15,7 @@ namespace {
 
 // CALIBRATION 7.9 and fact 6.
 TEST(MinimumSeedsTest, wall_of_holm_and_bonferroni_is_the_published_one) {
-  const auto exact = [](std::int64_t m) { return minimum_seeds(Correction::Holm, m, m, 0.05); };
+  const auto exact = [](std::int64_t m) { return minimum_seeds(GridCorrection::Holm, m, m, 0.05); };
   EXPECT_EQ(exact(6), 8);
   EXPECT_EQ(exact(25), 10);  // 25 * 2^-9 = .0488
   EXPECT_EQ(exact(26), 11);
@@ -25,7 +25,7 @@ TEST(MinimumSeedsTest, wall_of_holm_and_bonferroni_is_the_published_one) {
   EXPECT_EQ(exact(360), 14);
   EXPECT_EQ(exact(1000), 16);
   const auto asymptotic = [](std::int64_t m) {
-    return minimum_seeds_asymptotic(Correction::Bonferroni, m, m, 0.05).value;
+    return minimum_seeds_asymptotic(GridCorrection::Bonferroni, m, m, 0.05).value;
   };
   EXPECT_EQ(asymptotic(30), 13);
   EXPECT_EQ(asymptotic(100), 16);
@@ -36,16 +36,16 @@ TEST(MinimumSeedsTest, wall_of_holm_and_bonferroni_is_the_published_one) {
 }
 
 TEST(MinimumSeedsTest, other_corrections_have_their_own_wall) {
-  EXPECT_EQ(minimum_seeds(Correction::None, 1000, 1000, 0.05), 6);
-  EXPECT_EQ(minimum_seeds(Correction::BenjaminiHochberg, 1000, 1000, 0.05), 6);
-  EXPECT_EQ(minimum_seeds(Correction::MaxT, 1000, 1000, 0.05), 6);
-  EXPECT_EQ(minimum_seeds(Correction::BenjaminiHochberg, 100, 1, 0.05), 12);
+  EXPECT_EQ(minimum_seeds(GridCorrection::None, 1000, 1000, 0.05), 6);
+  EXPECT_EQ(minimum_seeds(GridCorrection::BenjaminiHochberg, 1000, 1000, 0.05), 6);
+  EXPECT_EQ(minimum_seeds(GridCorrection::MaxT, 1000, 1000, 0.05), 6);
+  EXPECT_EQ(minimum_seeds(GridCorrection::BenjaminiHochberg, 100, 1, 0.05), 12);
   // CALIBRATION 7.6: 20 cells with an effect and 10 without, 10 seeds: 0.021.
-  EXPECT_NEAR(best_corrected_p(Correction::MaxT, 30, 20, smallest_exact_p(10)), 0.021, 0.0005);
-  EXPECT_FALSE(minimum_seeds_asymptotic(Correction::MaxT, 6, 6, 0.05).has_value());
-  EXPECT_THROW(minimum_seeds(Correction::Holm, 0, 0, 0.05), UsageError);
-  EXPECT_THROW(minimum_seeds(Correction::Holm, 3, 4, 0.05), UsageError);
-  EXPECT_THROW(minimum_seeds(Correction::Holm, 3, 3, 1.0), UsageError);
+  EXPECT_NEAR(best_corrected_p(GridCorrection::MaxT, 30, 20, smallest_exact_p(10)), 0.021, 0.0005);
+  EXPECT_FALSE(minimum_seeds_asymptotic(GridCorrection::MaxT, 6, 6, 0.05).has_value());
+  EXPECT_THROW(minimum_seeds(GridCorrection::Holm, 0, 0, 0.05), UsageError);
+  EXPECT_THROW(minimum_seeds(GridCorrection::Holm, 3, 4, 0.05), UsageError);
+  EXPECT_THROW(minimum_seeds(GridCorrection::Holm, 3, 3, 1.0), UsageError);
 }
 
 TEST(MinimumSeedsTest, smallest_p_is_what_the_test_gives) {
@@ -62,7 +62,7 @@ double power_of(double effect, std::int64_t n, double level) {
   GridAssumption grid;
   grid.effect = effect;
   grid.alpha = level;
-  return simulate_power(grid, n, 4000).of(Correction::None).power;
+  return simulate_power(grid, n, 4000).of(GridCorrection::None).power;
 }
 
 // CALIBRATION 7.9, from 4,000 simulations of its own: both have an error of up to 0.008.
@@ -81,28 +81,30 @@ TEST(PowerTest, corrected_tests_keep_the_level_without_effect) {
   for (const double correlation : {0.0, 0.6}) {
     GridAssumption grid{20, 20, 0.0, correlation, 0.05};
     const auto power = simulate_power(grid, 12, 400);
-    EXPECT_LE(power.of(Correction::None).power, 0.06);
-    EXPECT_GE(power.of(Correction::None).power, 0.03);
-    EXPECT_LE(power.of(Correction::Holm).power, 0.05 / 20 + 0.003);
-    EXPECT_LE(power.of(Correction::MaxT).power, 0.05);
+    EXPECT_LE(power.of(GridCorrection::None).power, 0.06);
+    EXPECT_GE(power.of(GridCorrection::None).power, 0.03);
+    EXPECT_LE(power.of(GridCorrection::Holm).power, 0.05 / 20 + 0.003);
+    EXPECT_LE(power.of(GridCorrection::MaxT).power, 0.05);
   }
 }
 
 TEST(PowerTest, corrections_order_as_they_must) {
   const GridAssumption grid{12, 12, 0.8, 0.0, 0.05};
   const auto power = simulate_power(grid, 15, 300);
-  EXPECT_GT(power.of(Correction::None).power, power.of(Correction::BenjaminiHochberg).power);
-  EXPECT_GT(power.of(Correction::BenjaminiHochberg).power, power.of(Correction::Holm).power);
-  EXPECT_GT(power.of(Correction::Holm).power, power.of(Correction::Bonferroni).power);
-  EXPECT_GT(power.of(Correction::MaxT).power, 0.0);
-  EXPECT_GT(power.of(Correction::Holm).error, 0.0);
+  EXPECT_GT(power.of(GridCorrection::None).power,
+            power.of(GridCorrection::BenjaminiHochberg).power);
+  EXPECT_GT(power.of(GridCorrection::BenjaminiHochberg).power,
+            power.of(GridCorrection::Holm).power);
+  EXPECT_GT(power.of(GridCorrection::Holm).power, power.of(GridCorrection::Bonferroni).power);
+  EXPECT_GT(power.of(GridCorrection::MaxT).power, 0.0);
+  EXPECT_GT(power.of(GridCorrection::Holm).error, 0.0);
 }
 
 TEST(PowerTest, more_agreement_between_cells_helps_max_t) {
   GridAssumption grid{12, 12, 0.8, 0.0, 0.05};
-  const double apart = simulate_power(grid, 15, 300).of(Correction::MaxT).power;
+  const double apart = simulate_power(grid, 15, 300).of(GridCorrection::MaxT).power;
   grid.correlation = 0.9;
-  EXPECT_GT(simulate_power(grid, 15, 300).of(Correction::MaxT).power, apart + 0.1);
+  EXPECT_GT(simulate_power(grid, 15, 300).of(GridCorrection::MaxT).power, apart + 0.1);
 }
 
 TEST(PowerTest, the_same_question_has_the_same_answer) {
@@ -116,24 +118,24 @@ TEST(PowerTest, search_finds_the_first_number_of_seeds_that_suffices) {
   GridAssumption grid;
   grid.effect = 1.0;
   PowerSearch search(grid, 2000);
-  const auto needed = search.seeds_for(Correction::None, 0.8);
+  const auto needed = search.seeds_for(GridCorrection::None, 0.8);
   ASSERT_TRUE(needed);
-  EXPECT_GE(search.at(needed->n_seeds).of(Correction::None).power, 0.8);
-  EXPECT_LT(search.at(needed->n_seeds - 1).of(Correction::None).power, 0.8);
+  EXPECT_GE(search.at(needed->n_seeds).of(GridCorrection::None).power, 0.8);
+  EXPECT_LT(search.at(needed->n_seeds - 1).of(GridCorrection::None).power, 0.8);
   EXPECT_NEAR(static_cast<double>(needed->n_seeds), 11.0, 1.0);  // .79 at 10
-  const auto effect = search.smallest_effect(Correction::None, needed->n_seeds, 0.8);
+  const auto effect = search.smallest_effect(GridCorrection::None, needed->n_seeds, 0.8);
   ASSERT_TRUE(effect);
   EXPECT_LE(*effect, 1.0);
   EXPECT_GE(*effect, 0.85);
   grid.n_cells = grid.n_effective = 35;
   PowerSearch many(grid, 50);
-  EXPECT_FALSE(many.smallest_effect(Correction::Holm, 10, 0.8)) << "behind the wall";
+  EXPECT_FALSE(many.smallest_effect(GridCorrection::Holm, 10, 0.8)) << "behind the wall";
 }
 
 TEST(PowerTest, gives_up_where_no_number_of_seeds_suffices) {
   GridAssumption grid;
   grid.effect = 0.01;
-  EXPECT_FALSE(PowerSearch(grid, 20).seeds_for(Correction::None, 0.9));
+  EXPECT_FALSE(PowerSearch(grid, 20).seeds_for(GridCorrection::None, 0.9));
   grid.correlation = 2.0;
   EXPECT_THROW(PowerSearch{grid}, UsageError);
 }
@@ -148,7 +150,7 @@ TEST(PowerTest, significance_agrees_with_adjusted_p_values) {
       measured.push_back(Measured::of(p.back()));
     }
     const auto adjusted = holm(measured);
-    const auto significant = significant_after(Correction::Holm, p, 0.05);
+    const auto significant = significant_after(GridCorrection::Holm, p, 0.05);
     for (std::size_t i = 0; i < p.size(); ++i) {
       EXPECT_EQ(significant[i], adjusted[i].value <= 0.05);
     }
@@ -156,8 +158,8 @@ TEST(PowerTest, significance_agrees_with_adjusted_p_values) {
   // Benjamini & Hochberg 1995, section 3.2: 4 of 15 at 0.05, where Bonferroni gives 3.
   const std::vector<double> p = {0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344,
                                  0.0459, 0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1.0000};
-  const auto bh = significant_after(Correction::BenjaminiHochberg, p, 0.05);
-  const auto bonferroni = significant_after(Correction::Bonferroni, p, 0.05);
+  const auto bh = significant_after(GridCorrection::BenjaminiHochberg, p, 0.05);
+  const auto bonferroni = significant_after(GridCorrection::Bonferroni, p, 0.05);
   EXPECT_EQ(std::count(bh.begin(), bh.end(), true), 4);
   EXPECT_EQ(std::count(bonferroni.begin(), bonferroni.end(), true), 3);
 }
