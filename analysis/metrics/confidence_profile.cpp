@@ -128,10 +128,25 @@ ConfidenceProfile ConfidenceProfile::with_correct(std::span<const std::int64_t> 
   return other;
 }
 
+void ConfidenceProfile::assign_resampled(const ConfidenceProfile& base,
+                                         std::span<const std::int32_t> count,
+                                         std::span<const std::int32_t> correct) {
+  CALSWEEP_CHECK(count.size() == base.size() && correct.size() == base.size(),
+                 "one count per group");
+  groups_.resize(base.size());
+  std::size_t kept = 0;  // every group is written, those without rows are overwritten
+  for (std::size_t g = 0; g < base.size(); ++g) {
+    groups_[kept] = {base.groups_[g].confidence, count[g], correct[g]};
+    kept += count[g] > 0 ? 1 : 0;
+  }
+  groups_.resize(kept);
+  accumulate();
+}
+
 void ConfidenceProfile::accumulate() {
-  rows_before_.assign(groups_.size() + 1, 0);
-  correct_before_.assign(groups_.size() + 1, 0);
-  confidence_before_.assign(groups_.size() + 1, 0.0);
+  rows_before_.resize(groups_.size() + 1);
+  correct_before_.resize(groups_.size() + 1);
+  confidence_before_.resize(groups_.size() + 1);
   for (std::size_t g = 0; g < groups_.size(); ++g) {
     const auto& group = groups_[g];
     rows_before_[g + 1] = rows_before_[g] + group.count;

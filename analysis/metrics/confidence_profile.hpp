@@ -49,6 +49,10 @@ class ConfidenceProfile {
 
   /// The same confidences with other outcomes. correct: [size()], at most the counts.
   ConfidenceProfile with_correct(std::span<const std::int64_t> correct) const;
+  /// Becomes `base` with other counts; groups that get no row are left out. Reuses memory, for
+  /// resampling. count, correct: [base.size()], correct at most count.
+  void assign_resampled(const ConfidenceProfile& base, std::span<const std::int32_t> count,
+                        std::span<const std::int32_t> correct);
 
  private:
   void accumulate();

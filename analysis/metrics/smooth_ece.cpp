@@ -118,47 +118,76 @@ Measured smooth_ece_at(const ConfidenceProfile& profile, double width) {
 
 namespace {
 
+/// One value of each kind per node: residuals, rows.
+struct RelplotGrid {
+  Eigen::ArrayXd residual, rows;
+};
+
 /// Linear weights on `n_nodes` nodes.
-Eigen::ArrayXd relplot_grid(const ConfidenceProfile& profile, std::int64_t n_nodes) {
-  Eigen::ArrayXd grid = Eigen::ArrayXd::Zero(n_nodes);
+RelplotGrid relplot_grid(const ConfidenceProfile& profile, std::int64_t n_nodes) {
+  RelplotGrid grid{Eigen::ArrayXd::Zero(n_nodes), Eigen::ArrayXd::Zero(n_nodes)};
   for (const auto& group : profile.groups()) {
     const double x = group.confidence * static_cast<double>(n_nodes - 1);
     const auto cell = std::min(static_cast<std::int64_t>(x), n_nodes - 2);
     const double u = x - static_cast<double>(cell);
-    grid[cell] += (1.0 - u) * residual_of(group);
-    grid[cell + 1] += u * residual_of(group);
+    grid.residual[cell] += (1.0 - u) * residual_of(group);
+    grid.residual[cell + 1] += u * residual_of(group);
+    grid.rows[cell] += (1.0 - u) * static_cast<double>(group.count);
+    grid.rows[cell + 1] += u * static_cast<double>(group.count);
   }
-  return grid / static_cast<double>(profile.n_rows());
+  return grid;
 }
 
-/// Kernel of n_nodes values centred between two nodes, one mirror image without the boundary node,
-/// mean of absolute values: with node distance d, the kernel at (d + 1/2) / (n_nodes - 1).
-double relplot_error(const Eigen::ArrayXd& grid, double width) {
+/// The grid with one mirror image on each side that leaves the boundary node out.
+Eigen::VectorXd relplot_extended(const Eigen::ArrayXd& grid, std::int64_t reach) {
   const auto n = static_cast<std::int64_t>(grid.size());
   const auto mirrored = [n](std::int64_t k) { return k < 0 ? -k : k >= n ? 2 * (n - 1) - k : k; };
-  const double step = 1.0 / static_cast<double>(n - 1);
-  const auto reach = std::min(n / 2, static_cast<std::int64_t>(8.0 * width / step) + 2);
-  Eigen::ArrayXd extended(n + 2 * reach);
+  Eigen::VectorXd extended(n + 2 * reach);
   for (std::int64_t k = -reach; k < n + reach; ++k) extended[k + reach] = grid[mirrored(k)];
-  const double peak = 1.0 / (std::sqrt(2.0 * std::numbers::pi) * width);
-  Eigen::ArrayXd curve = Eigen::ArrayXd::Zero(n);
-  for (std::int64_t d = -reach; d < reach; ++d) {  // d = node of the curve - node of the mass
-    const double z = (static_cast<double>(d) + 0.5) * step / width;
-    curve += peak * std::exp(-0.5 * z * z) * extended.segment(reach - d, n);
+  return extended;
+}
+
+/// Sum of |smoothed residuals| over sum of smoothed rows, both read off at the mesh points.
+double relplot_error(const RelplotGrid& grid, double width) {
+  const auto n = static_cast<std::int64_t>(grid.rows.size());
+  const double step = 1.0 / static_cast<double>(n - 1);
+  const double centre = n % 2 == 0 ? 0.5 : 0.0;  // an even kernel is centred between two nodes
+  const auto reach = std::min((n - 1) / 2, static_cast<std::int64_t>(6.5 * width / step) + 1);
+  const Eigen::ArrayXd offset =
+      (Eigen::ArrayXd::LinSpaced(2 * reach + 1, -static_cast<double>(reach),
+                                 static_cast<double>(reach)) +
+       centre) *
+      (step / width);
+  const Eigen::VectorXd kernel =  // reversed: from the most distant node after to that before
+      ((-0.5 * offset.square()).exp() / (std::sqrt(2.0 * std::numbers::pi) * width)).reverse();
+  const auto residual = relplot_extended(grid.residual, reach);
+  const auto rows = relplot_extended(grid.rows, reach);
+  const auto smoothed = [&](const Eigen::VectorXd& extended, std::int64_t node) {
+    return extended.segment(node, kernel.size()).dot(kernel);
+  };
+  const auto n_mesh = std::max<std::int64_t>(200, std::llrint(10.0 / width));
+  double error = 0.0, density = 0.0;
+  for (std::int64_t m = 0; m < n_mesh; ++m) {
+    const double x =
+        static_cast<double>(m) / static_cast<double>(n_mesh - 1) * static_cast<double>(n - 1);
+    const auto cell = std::min(static_cast<std::int64_t>(x), n - 2);
+    const double u = x - static_cast<double>(cell);
+    error += std::abs((1.0 - u) * smoothed(residual, cell) + u * smoothed(residual, cell + 1));
+    density += (1.0 - u) * smoothed(rows, cell) + u * smoothed(rows, cell + 1) + 1e-4;
   }
-  return curve.abs().sum() / static_cast<double>(n);
+  return error / density;
 }
 
 }  // namespace
 
 SmoothError relplot_smooth_ece(const ConfidenceProfile& profile) {
   if (profile.empty()) return {Measured::none("the set is empty"), 0.0};
-  std::int64_t n_nodes = 200;
-  auto grid = relplot_grid(profile, n_nodes);
+  std::int64_t n_nodes = 0;
+  RelplotGrid grid;
   const auto error_at = [&](double width) {
-    const auto before = n_nodes;
-    while (std::nearbyint(20.0 / width) > static_cast<double>(n_nodes)) n_nodes *= 4;
-    if (n_nodes != before) grid = relplot_grid(profile, n_nodes);
+    const auto wanted = std::max<std::int64_t>(2000, std::llrint(20.0 / width)) / 2 + 1;
+    if (wanted != n_nodes) grid = relplot_grid(profile, wanted);
+    n_nodes = wanted;
     return relplot_error(grid, width);
   };
   double width = 1.0;

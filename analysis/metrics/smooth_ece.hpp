@@ -3,8 +3,8 @@
 // smECE_s = integral over t in [0, 1] of |(1/n) sum_i K_s(t, f_i) (f_i - y_i)|, K_s the Gaussian of
 // width s reflected at 0 and 1, f the confidence, y the correctness. The reported width is the
 // fixed point smECE_s = s. relplot gives confidences of exactly 0 or 1 half their weight (its
-// mirror image leaves the boundary node out), shifts the kernel by half a grid step and stops
-// after 10 bisections: reproduced here only to compare.
+// mirror image leaves the boundary node out), divides by the smoothed density, which suffers the
+// same, and stops after 10 bisections: reproduced here only to compare.
 #pragma once
 
 #include "analysis/measured.hpp"
@@ -25,8 +25,9 @@ SmoothError smooth_ece(const ConfidenceProfile& profile);
 /// The definition at a width that is given, in (0, 1].
 Measured smooth_ece_at(const ConfidenceProfile& profile, double width);
 
-/// `smece`: what relplot's smECE returns (grid of 200 nodes, four times finer until it has 20 / s;
-/// linear weights; bisection from 1, 10 steps, 0.001 and below accepted).
+/// `smece`: what smECE of relplot 1.0.3 returns, to about 1e-9: a grid of max(2000, 20 / s) / 2 + 1
+/// nodes, linear weights, one mirror image, a mesh of max(200, 10 / s) points, bisection from 1 in
+/// 10 steps, widths below 0.001 accepted; `width` is the one it stops at.
 SmoothError relplot_smooth_ece(const ConfidenceProfile& profile);
 
 }  // namespace calsweep::analysis

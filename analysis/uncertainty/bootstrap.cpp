@@ -1,0 +1,181 @@
+#include "analysis/uncertainty/bootstrap.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "sweeps/errors.hpp"
+#include "sweeps/random.hpp"
+
+namespace calsweep::analysis {
+namespace {
+
+/// Rows of one set with the group of each, and the buffers of one resample.
+class RowSampler {
+ public:
+  RowSampler(std::span<const float> confidence, std::span<const std::uint8_t> correct,
+             const std::vector<RowMean>& means)
+      : profile_(ConfidenceProfile::from_rows(confidence, correct)),
+        correct_(correct),
+        means_(means),
+        weight_(confidence.size()),
+        sums_(means.size()) {
+    const auto groups = profile_.groups();
+    for (const float c : confidence) {
+      const auto at = std::partition_point(groups.begin(), groups.end(), [c](const auto& group) {
+        return group.confidence < static_cast<double>(c);
+      });
+      group_of_.push_back(static_cast<std::uint32_t>(at - groups.begin()));
+    }
+    group_count_.resize(groups.size());
+    group_correct_.resize(groups.size());
+  }
+
+  std::vector<std::int32_t>& weight() { return weight_; }
+
+  /// From weights to the profile of the resample and the sums of `means`.
+  void apply() {
+    std::fill(group_count_.begin(), group_count_.end(), 0);
+    std::fill(group_correct_.begin(), group_correct_.end(), 0);
+    for (std::size_t i = 0; i < weight_.size(); ++i) {
+      group_count_[group_of_[i]] += weight_[i];
+      group_correct_[group_of_[i]] += correct_[i] * weight_[i];
+    }
+    for (std::size_t m = 0; m < means_.size(); ++m) {
+      double sum = 0.0;
+      for (std::size_t i = 0; i < weight_.size(); ++i) sum += weight_[i] * means_[m].values[i];
+      sums_[m] = sum;
+    }
+    resampled_.assign_resampled(profile_, group_count_, group_correct_);
+  }
+
+  /// All numbers, in the order of the replicates.
+  void evaluate(const std::vector<ProfileFunctional>& errors, std::vector<double>& values) const {
+    const auto n = static_cast<double>(resampled_.n_rows());
+    values.clear();
+    values.push_back(static_cast<double>(resampled_.n_correct()) / n);
+    values.push_back(resampled_.sum_confidence() / n);
+    for (const double sum : sums_) values.push_back(sum / n);
+    for (const auto& error : errors) values.push_back(error.value(resampled_));
+  }
+
+ private:
+  ConfidenceProfile profile_, resampled_;
+  std::span<const std::uint8_t> correct_;
+  const std::vector<RowMean>& means_;
+  std::vector<std::int32_t> weight_;  // [rows] times drawn
+  std::vector<std::uint32_t> group_of_;
+  std::vector<std::int32_t> group_count_, group_correct_;
+  std::vector<double> sums_;
+};
+
+/// n rows drawn with replacement, two from each 64 bits; exactly uniform (Lemire 2019).
+void draw_rows(Random& random, std::vector<std::int32_t>& weight) {
+  std::fill(weight.begin(), weight.end(), 0);
+  const auto n = static_cast<std::uint32_t>(weight.size());
+  const std::uint32_t threshold = (0U - n) % n;
+  for (std::size_t drawn = 0; drawn < weight.size();) {
+    const auto bits = random.next();
+    for (const auto half : {bits >> 32U, bits & 0xffffffffU}) {
+      const std::uint64_t product = half * n;
+      if (static_cast<std::uint32_t>(product) < threshold || drawn == weight.size()) continue;
+      ++weight[product >> 32U];
+      ++drawn;
+    }
+  }
+}
+
+void check_means(const std::vector<RowMean>& means, std::size_t n_rows) {
+  for (const auto& mean : means) {
+    if (mean.values.size() != n_rows) {
+      throw FormatError(
+          fmt::format("{} values of \"{}\" for {} rows", mean.values.size(), mean.name, n_rows));
+    }
+  }
+  if (n_rows >= (std::uint64_t{1} << 31U)) {
+    throw UsageError(fmt::format("{} rows are too many to resample row by row", n_rows));
+  }
+}
+
+std::vector<Replicates> named(const std::vector<RowMean>& means,
+                              const std::vector<ProfileFunctional>& errors) {
+  std::vector<Replicates> all(2);
+  all[0].name = "accuracy";
+  all[1].name = "confidence";
+  for (const auto& mean : means) all.push_back({mean.name, 0.0, {}, {}});
+  for (const auto& error : errors) all.push_back({error.name, 0.0, {}, {}});
+  return all;
+}
+
+}  // namespace
+
+std::vector<Replicates> bootstrap(std::span<const float> confidence,
+                                  std::span<const std::uint8_t> correct,
+                                  const std::vector<RowMean>& means,
+                                  const std::vector<ProfileFunctional>& errors,
+                                  const BootstrapOptions& options) {
+  check_means(means, confidence.size());
+  if (options.n_resamples < 1 || options.jackknife_blocks < 2) {
+    throw UsageError(fmt::format("{} resamples and {} jackknife blocks: 1 and 2 are the least",
+                                 options.n_resamples, options.jackknife_blocks));
+  }
+  RowSampler sampler(confidence, correct, means);
+  auto all = named(means, errors);
+  if (confidence.empty()) return all;
+  std::vector<double> values;
+  auto& weight = sampler.weight();
+  std::fill(weight.begin(), weight.end(), 1);
+  sampler.apply();
+  sampler.evaluate(errors, values);
+  for (std::size_t f = 0; f < all.size(); ++f) all[f].observed = values[f];
+  Random random(random_key(confidence.size(), 0, "bootstrap|" + options.key));
+  for (std::int64_t r = 0; r < options.n_resamples; ++r) {
+    draw_rows(random, weight);
+    sampler.apply();
+    sampler.evaluate(errors, values);
+    for (std::size_t f = 0; f < all.size(); ++f) all[f].resampled.push_back(values[f]);
+  }
+  const auto blocks =
+      std::min(static_cast<std::size_t>(options.jackknife_blocks), confidence.size());
+  for (std::size_t block = 0; blocks > 1 && block < blocks; ++block) {
+    for (std::size_t i = 0; i < weight.size(); ++i) weight[i] = i % blocks == block ? 0 : 1;
+    sampler.apply();
+    sampler.evaluate(errors, values);
+    for (std::size_t f = 0; f < all.size(); ++f) all[f].jackknifed.push_back(values[f]);
+  }
+  return all;
+}
+
+Replicates paired_difference(const Replicates& first, const Replicates& second) {
+  CALSWEEP_CHECK(first.resampled.size() == second.resampled.size() &&
+                     first.jackknifed.size() == second.jackknifed.size(),
+                 "paired replicates come from the same rows and options");
+  Replicates difference{first.name, first.observed - second.observed, first.resampled,
+                        first.jackknifed};
+  for (std::size_t r = 0; r < difference.resampled.size(); ++r) {
+    difference.resampled[r] -= second.resampled[r];
+  }
+  for (std::size_t b = 0; b < difference.jackknifed.size(); ++b) {
+    difference.jackknifed[b] -= second.jackknifed[b];
+  }
+  return difference;
+}
+
+Measured bootstrap_bias(const Replicates& replicates) {
+  if (replicates.resampled.empty()) return Measured::none("no resample");
+  const double sum = std::accumulate(replicates.resampled.begin(), replicates.resampled.end(), 0.0);
+  return Measured::of(sum / static_cast<double>(replicates.resampled.size()) - replicates.observed);
+}
+
+Measured bootstrap_standard_error(const Replicates& replicates) {
+  const auto n = static_cast<double>(replicates.resampled.size());
+  if (n < 2.0) return Measured::none("fewer than two resamples");
+  const double mean = bootstrap_bias(replicates).value + replicates.observed;
+  double squares = 0.0;
+  for (const double value : replicates.resampled) squares += (value - mean) * (value - mean);
+  return Measured::of(std::sqrt(squares / (n - 1.0)));
+}
+
+}  // namespace calsweep::analysis
