@@ -2,89 +2,170 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
-#include "analysis/metrics/auroc.hpp"
-#include "analysis/metrics/calibration_error.hpp"
-#include "analysis/metrics/predictions.hpp"
+#include "analysis/calibrators/ensemble_calibration.hpp"
+#include "analysis/derived_results.hpp"
+#include "analysis/ensembles/disagreement.hpp"
+#include "analysis/ensembles/size_curve.hpp"
+#include "analysis/predictor_outputs.hpp"
+#include "analysis/set_summary.hpp"
 #include "sweeps/errors.hpp"
 
 namespace calsweep::analysis {
 namespace {
 
-struct NamedPredictions {
-  std::string set;
-  Predictions predictions;
-};
-
-PredictionSetResult summarize(std::string set, const Predictions& predictions) {
-  PredictionSetResult result;
-  result.set = std::move(set);
-  result.calibrator = kNoCalibrator;
-  result.n_rows = predictions.n_rows();
-  result.n_classes = predictions.n_classes;
-  result.metrics.push_back({"confidence", "", predictions.mean_confidence()});
-  result.metrics.push_back({"saturated_fraction", "", predictions.saturated_fraction()});
-  if (!predictions.labelled || is_ood(result.set)) return result;
-  result.metrics.push_back({"accuracy", "", predictions.accuracy()});
-  result.metrics.push_back({"nll", "", predictions.nll()});
-  result.metrics.push_back({"brier", "", predictions.brier()});
-  for (const auto& convention : conventions()) {
-    const auto bins = reliability_bins(convention, convention.default_bins,
-                                       predictions.confidence_f32, predictions.correct);
-    const auto error = calibration_error(convention, bins, predictions.n_rows());
-    result.metrics.push_back({"ece", std::string(convention.name), error.ece});
-    result.metrics.push_back({"mce", std::string(convention.name), error.mce});
+/// Everything that outputs alone determine: metrics of each set, detection, conformal sets,
+/// calibration.
+void add_results(const std::vector<SetOutputs>& sets, const AnalysisOptions& options,
+                 PredictorResult& result) {
+  for (const auto& set : sets) {
+    const bool is_test = set.set == "test";
+    result.sets.push_back(
+        summarize_set({set.set, std::string(kNoCalibrator), is_test ? Detail::Full : Detail::Main,
+                       is_test ? options.resamples : 0, result.id},
+                      set.predictions, set.probabilities, set.labels));
   }
-  return result;
+  add_conformal(sets, options, result.id, result.sets);
+  PredictorResult calibrated;
+  calibrated.id = result.id;
+  add_calibrated(sets, options, calibrated);
+  add_detection(sets, fitted_temperature(calibrated), result.sets);
+  result.calibrations = std::move(calibrated.calibrations);
+  result.sets.insert(result.sets.end(), std::make_move_iterator(calibrated.sets.begin()),
+                     std::make_move_iterator(calibrated.sets.end()));
 }
 
-std::vector<PredictionSetResult> summarize_all(const std::vector<NamedPredictions>& sets) {
-  const auto test =
-      std::find_if(sets.begin(), sets.end(), [](const auto& s) { return s.set == "test"; });
-  std::vector<PredictionSetResult> results;
-  for (const auto& [set, predictions] : sets) {
-    results.push_back(summarize(set, predictions));
-    if (!is_ood(set)) continue;
-    const auto value = test == sets.end()
-                           ? Measured::none("no logits of the test set")
-                           : auroc(test->predictions.confidence, predictions.confidence);
-    results.back().metrics.push_back({"auroc", "", value});
+/// The members' outputs of one set.
+struct MemberSets {
+  std::vector<SetOutputs> of;
+
+  EnsembleView view(std::int64_t n_classes, const std::string& what) const {
+    std::vector<MemberProbabilities> members;
+    for (std::size_t m = 0; m < of.size(); ++m) {
+      members.push_back({static_cast<std::int64_t>(m), of[m].probabilities});
+    }
+    return EnsembleView(members, n_classes, what);
   }
-  return results;
+};
+
+void add_disagreement(const EnsembleView& view, PredictionSetResult& result) {
+  const auto mean = mean_disagreement(view, row_disagreement(view));
+  const auto add = [&](const char* metric, const Measured& value) {
+    result.metrics.push_back({metric, "", value});
+  };
+  add("mutual_information", mean.epistemic);
+  add("aleatoric_entropy", mean.aleatoric);
+  add("variation_ratio", mean.variation_ratio);
+  add("disagreement", mean.disagreement);
+  add("jensen_shannon", mean.pairwise_js);
+}
+
+constexpr const char* kCurveMetrics[] = {"accuracy", "nll", "brier", "ece_guo2017"};
+constexpr std::int64_t kCurveSubsets = 64;
+
+void add_size_curve(const EnsembleView& view, const SetOutputs& test, PredictorResult& result) {
+  const Convention& guo = find_convention("guo2017");
+  const PooledMetrics metrics = [&](std::span<const double> pooled) {
+    const auto p = predict_from_probabilities(pooled, test.n_classes, test.labels, test.what);
+    return std::vector<Measured>{p.accuracy(), p.nll(), p.brier(),
+                                 p.calibration_error(guo, guo.default_bins).ece};
+  };
+  SizeCurveOptions options;
+  options.max_subsets = kCurveSubsets;
+  options.key = result.id;
+  for (const auto& point : ensemble_size_curve(view, metrics, options)) {
+    for (std::size_t m = 0; m < point.of.size(); ++m) {
+      result.sizes.push_back(
+          {point.n_members, point.n_subsets, kCurveMetrics[m], point.of[m].mean.value});
+    }
+  }
+}
+
+/// calibrate-then-pool: each member its own temperature (pool-then-calibrate is what
+/// add_calibrated() does with the pooled probabilities).
+class MemberTemperatures {
+ public:
+  explicit MemberTemperatures(const EnsembleData& ensemble) : ensemble_(ensemble) {}
+
+  void add(const std::vector<SetOutputs>& pooled, PredictorResult& result) const {
+    const std::string name = "temperature-per-member";
+    const auto* validation = find_set(pooled, "validation");
+    if (validation == nullptr || validation->labels.empty()) return;
+    CalibrationResult calibration{name, "validation", "", {}};
+    const auto fit = fit_ensemble(EnsembleOrder::CalibrateThenPool, logits("validation"),
+                                  ensemble_.n_classes, validation->labels, validation->what);
+    calibration.null_reason = fit.reason;
+    if (fit.ensemble != nullptr) {
+      for (const auto& parameter : fit.ensemble->parameters) {
+        if (!parameter.value.has_value()) continue;
+        calibration.parameters.emplace_back(parameter.name, parameter.value.value);
+      }
+      for (const auto& set : pooled) {
+        if (&set == validation) continue;
+        const auto outputs = fit.ensemble->apply(logits(set.set), set.n_classes, set.what);
+        const auto predictions = predict_from_probabilities(
+            std::span<const double>(outputs.probabilities), set.n_classes, set.labels, set.what);
+        result.sets.push_back(summarize_set({set.set, name, Detail::Main, 0, result.id},
+                                            predictions, outputs.probabilities, set.labels));
+      }
+    }
+    result.calibrations.push_back(std::move(calibration));
+  }
+
+ private:
+  std::vector<std::span<const float>> logits(const std::string& set) const {
+    std::vector<std::span<const float>> of;
+    for (const auto& member : ensemble_.members) {
+      for (const auto& data : member.sets) {
+        if (data.set == set) of.emplace_back(data.logits);
+      }
+    }
+    return of;
+  }
+
+  const EnsembleData& ensemble_;
+};
+
+bool wants(const AnalysisOptions& options, std::string_view calibrator) {
+  for (const auto& name : options.calibrators) {
+    if (name == calibrator) return true;
+  }
+  return false;
 }
 
 }  // namespace
 
-PredictorResult analyze_network(const NetworkData& network, const AnalysisOptions&) {
+PredictorResult analyze_network(const NetworkData& network, const AnalysisOptions& options) {
   PredictorResult result;
   result.id = network.id;
   result.origin = network.origin;
-  std::vector<NamedPredictions> sets;
-  for (const auto& set : network.sets) {
-    sets.push_back(
-        {set.set, predict_from_logits(set.logits, network.n_classes, set.labels, set.what)});
-  }
-  result.sets = summarize_all(sets);
+  std::vector<SetOutputs> sets;
+  for (const auto& set : network.sets) sets.push_back(outputs_of(set, network.n_classes));
+  add_results(sets, options, result);
   return result;
 }
 
-PredictorResult analyze_ensemble(const EnsembleData& ensemble, const AnalysisOptions&) {
+PredictorResult analyze_ensemble(const EnsembleData& ensemble, const AnalysisOptions& options) {
   PredictorResult result;
   result.id = ensemble.id;
   result.n_members = static_cast<std::int64_t>(ensemble.members.size());
-  std::vector<NamedPredictions> sets;
   const auto& first = ensemble.members.front();
+  std::vector<SetOutputs> pooled;
+  std::vector<MemberSets> members(first.sets.size());
   for (std::size_t s = 0; s < first.sets.size(); ++s) {
-    ProbabilityPool pool;
     for (const auto& member : ensemble.members) {
-      pool.add_member(member.sets[s].logits, ensemble.n_classes, member.sets[s].what);
+      members[s].of.push_back(outputs_of(member.sets[s], ensemble.n_classes));
     }
-    sets.push_back({first.sets[s].set,
-                    pool.predictions(first.sets[s].labels,
-                                     "ensemble " + ensemble.id + ", set " + first.sets[s].set)});
+    const auto what = fmt::format("ensemble {}, set \"{}\"", ensemble.id, first.sets[s].set);
+    pooled.push_back(outputs_of(first.sets[s].set, what, ensemble.n_classes, first.sets[s].labels,
+                                pooled_probabilities(members[s].view(ensemble.n_classes, what))));
   }
-  result.sets = summarize_all(sets);
+  add_results(pooled, options, result);
+  for (std::size_t s = 0; s < pooled.size(); ++s) {
+    const auto view = members[s].view(ensemble.n_classes, pooled[s].what);
+    add_disagreement(view, result.sets[s]);
+    if (pooled[s].set == "test") add_size_curve(view, pooled[s], result);
+  }
+  if (wants(options, "temperature")) MemberTemperatures(ensemble).add(pooled, result);
   return result;
 }
 

@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <variant>
 
+#include "analysis/metrics/confidence_cells.hpp"
 #include "analysis/metrics/conventions.hpp"
 #include "analysis/results/previous_results.hpp"
 #include "analysis/results/results_schema.hpp"
@@ -66,6 +67,33 @@ void write_conventions(SQLite::Database& db) {
     insert.bind(4, std::string(convention.source));
     insert.exec();
     insert.reset();
+  }
+}
+
+void write_confidence_cells(SQLite::Database& db) {
+  SQLite::Statement cell(db, "INSERT INTO confidence_cell VALUES (?, ?, ?)");
+  const auto cells = confidence_cells();
+  for (std::size_t c = 0; c < cells.size(); ++c) {
+    cell.bind(1, static_cast<std::int64_t>(c));
+    cell.bind(2, static_cast<double>(cells[c].first));
+    cell.bind(3, static_cast<double>(cells[c].last));
+    cell.exec();
+    cell.reset();
+  }
+  SQLite::Statement bin(db, "INSERT INTO convention_bin VALUES (?, ?, ?, ?)");
+  for (const auto& convention : conventions()) {
+    for (const auto n_bins : registered_bins(convention)) {
+      const auto bins = bins_of_cells(convention, n_bins);
+      for (std::size_t c = 0; c < bins.size(); ++c) {
+        bin.bind(1, std::string(convention.name));
+        bin.bind(2, n_bins);
+        bin.bind(3, static_cast<std::int64_t>(c));
+        if (bins[c] >= 0) bin.bind(4, static_cast<std::int64_t>(bins[c]));
+        bin.exec();
+        bin.reset();
+        bin.clearBindings();
+      }
+    }
   }
 }
 
@@ -136,6 +164,7 @@ void write_methods(SQLite::Database& db, const Sweep& sweep) {
 void write_declarations(SQLite::Database& db, const Sweep& sweep) {
   write_meta(db, sweep);
   write_conventions(db);
+  write_confidence_cells(db);
   write_descriptions(db);
   write_cells(db, sweep);
   write_methods(db, sweep);
