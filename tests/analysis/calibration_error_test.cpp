@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "analysis/metrics/bin_finder.hpp"
 #include "analysis/metrics/predictions.hpp"
 #include "sweeps/errors.hpp"
 #include "tests/analysis/fixtures.hpp"
@@ -60,10 +61,10 @@ TEST(CalibrationErrorTest, guo2017_has_the_edges_of_torch_linspace) {
   // otherwise).
   const auto differing = [](std::int64_t n_bins) {
     std::vector<std::int64_t> found;
-    const auto edges = bin_edges(find_convention("guo2017"), n_bins);
+    const auto edges = BinFinder(find_convention("guo2017"), n_bins).edges();
     for (std::int64_t k = 0; k <= n_bins; ++k) {
       const auto exact = static_cast<float>(static_cast<double>(k) / static_cast<double>(n_bins));
-      if (edges[static_cast<std::size_t>(k)] != exact) found.push_back(k);
+      if (static_cast<float>(edges[static_cast<std::size_t>(k)]) != exact) found.push_back(k);
     }
     return found;
   };

@@ -1,0 +1,273 @@
+#include "analysis/metrics/tally.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "analysis/metrics/bin_finder.hpp"
+#include "analysis/metrics/row_block.hpp"
+#include "sweeps/errors.hpp"
+
+namespace calsweep::analysis {
+namespace {
+
+constexpr double kVectorLimit = 64.0;  // NLL terms the kernel rounds itself
+constexpr double kBlockLimit = 32.0;   // 64 rows of these fit 64 bits
+constexpr double kLargestNll = 0x1p32;
+
+std::int64_t sum_of(const std::vector<std::int64_t>& units, std::int64_t n) {
+  std::int64_t sum = 0;
+  for (std::size_t r = 0; r < static_cast<std::size_t>(n); ++r) sum += units[r];
+  return sum;
+}
+
+/// guo2017's 15 edges, and the bin of a float32 probability; 0 belongs to the first bin.
+struct ClasswiseEdges {
+  std::array<float, kClasswiseBins + 1> at{};
+  ClasswiseEdges() {
+    const BinFinder finder(find_convention("guo2017"), kClasswiseBins);
+    for (std::size_t i = 0; i < at.size(); ++i) at[i] = static_cast<float>(finder.edges()[i]);
+  }
+  std::size_t bin_of(float p) const {
+    auto bin = static_cast<std::size_t>(p * static_cast<float>(kClasswiseBins));
+    if (bin >= static_cast<std::size_t>(kClasswiseBins)) bin = kClasswiseBins - 1;
+    if (bin > 0 && p <= at[bin]) --bin;
+    if (p > at[bin + 1]) ++bin;
+    return bin;
+  }
+};
+
+const ClasswiseEdges& classwise_edges() {
+  static const ClasswiseEdges made;
+  return made;
+}
+
+void add(CellSums& cell, std::int64_t correct, std::int64_t units) {
+  ++cell.count;
+  cell.correct += correct;
+  cell.confidence.add_units(units);
+}
+
+void merge_into(std::vector<CellSums>& cells, const std::vector<CellSums>& other) {
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    cells[i].count += other[i].count;
+    cells[i].correct += other[i].correct;
+    cells[i].confidence.merge(other[i].confidence);
+  }
+}
+
+}  // namespace
+
+void ConfidenceHistogram::merge(const ConfidenceHistogram& other) {
+  merge_into(cells_, other.cells_);
+}
+
+Tally::Tally(std::int64_t n_classes, Histogram histogram) {
+  CALSWEEP_CHECK(n_classes >= 0, "a number of classes is not negative");
+  cells_.resize(confidence_cells().size());
+  classes_.resize(static_cast<std::size_t>(n_classes));
+  classwise_.resize(static_cast<std::size_t>(n_classes * kClasswiseBins));
+  if (histogram == Histogram::Kept) histogram_ = std::make_unique<ConfidenceHistogram>();
+}
+
+Tally::Tally(const Tally& other) { *this = other; }
+Tally::Tally(Tally&&) noexcept = default;
+Tally& Tally::operator=(Tally&&) noexcept = default;
+Tally::~Tally() = default;
+
+Tally& Tally::operator=(const Tally& other) {
+  if (this == &other) return *this;
+  n_rows_ = other.n_rows_;
+  labelled_ = other.labelled_;
+  has_probabilities_ = other.has_probabilities_;
+  confidence_ = other.confidence_;
+  nll_ = other.nll_;
+  brier_ = other.brier_;
+  entropy_ = other.entropy_;
+  n_nll_infinite_ = other.n_nll_infinite_;
+  n_nll_beyond_ = other.n_nll_beyond_;
+  cells_ = other.cells_;
+  classes_ = other.classes_;
+  classwise_ = other.classwise_;
+  histogram_ =
+      other.histogram_ ? std::make_unique<ConfidenceHistogram>(*other.histogram_) : nullptr;
+  return *this;
+}
+
+bool Tally::operator==(const Tally& other) const {
+  const bool same_histogram = (histogram_ == nullptr) == (other.histogram_ == nullptr) &&
+                              (histogram_ == nullptr || *histogram_ == *other.histogram_);
+  return same_histogram && n_rows_ == other.n_rows_ && labelled_ == other.labelled_ &&
+         has_probabilities_ == other.has_probabilities_ && confidence_ == other.confidence_ &&
+         nll_ == other.nll_ && brier_ == other.brier_ && entropy_ == other.entropy_ &&
+         n_nll_infinite_ == other.n_nll_infinite_ && n_nll_beyond_ == other.n_nll_beyond_ &&
+         cells_ == other.cells_ && classes_ == other.classes_ && classwise_ == other.classwise_;
+}
+
+void Tally::start_rows(std::int64_t n, bool labelled, bool probabilities, std::string_view what) {
+  if (n == 0) return;
+  if (n_rows_ > 0 && labelled != labelled_) {
+    throw FormatError(fmt::format(
+        "{}: {} rows with and without labels cannot be counted together; give all their labels, "
+        "or count the rows without labels as a set of their own",
+        what, n));
+  }
+  labelled_ = labelled;
+  has_probabilities_ = has_probabilities_ && probabilities;
+  n_rows_ += n;
+}
+
+template <class Real>
+void Tally::add_values(std::span<const Real> values, bool are_logits,
+                       std::span<const std::int32_t> labels, std::string_view what) {
+  if (checked_rows(values.size(), n_classes(), labels, what) == 0) return;
+  RowBlock block(n_classes());
+  block.for_each(values, are_logits, labels, what,
+                 [this](const RowBlock& filled) { add_block(filled); });
+}
+
+void Tally::add_logits(std::span<const float> logits, std::span<const std::int32_t> labels,
+                       std::string_view what) {
+  add_values(logits, true, labels, what);
+}
+void Tally::add_probabilities(std::span<const float> probabilities,
+                              std::span<const std::int32_t> labels, std::string_view what) {
+  add_values(probabilities, false, labels, what);
+}
+void Tally::add_probabilities(std::span<const double> probabilities,
+                              std::span<const std::int32_t> labels, std::string_view what) {
+  add_values(probabilities, false, labels, what);
+}
+
+void Tally::add_top_label(std::span<const double> confidence,
+                          std::span<const std::int32_t> predicted,
+                          std::span<const std::int32_t> labels, std::string_view what) {
+  if (confidence.size() != predicted.size()) {
+    throw FormatError(fmt::format("{}: {} confidences, but {} predicted classes", what,
+                                  confidence.size(), predicted.size()));
+  }
+  if (!predicted.empty()) {
+    checked_rows(predicted.size() * classes_.size(), n_classes(), predicted,
+                 fmt::format("{}, predicted classes", what));
+  }
+  checked_rows(predicted.size() * classes_.size(), n_classes(), labels, what);
+  for (std::size_t i = 0; i < confidence.size(); ++i) {
+    if (confidence[i] >= 0.0 && confidence[i] <= 1.0) continue;
+    throw FormatError(fmt::format("{}: row {} (from 0) has a confidence of {}, not in [0, 1]", what,
+                                  i, confidence[i]));
+  }
+  start_rows(static_cast<std::int64_t>(confidence.size()), !labels.empty(), false, what);
+  for (std::size_t i = 0; i < confidence.size(); ++i) {
+    const auto rounded = static_cast<float>(confidence[i]) + 0.0F;
+    confidence_.units += units_of(confidence[i]);
+    add_row(rounded, static_cast<std::int64_t>(units_of(static_cast<double>(rounded))),
+            predicted[i],
+            labels.empty() ? 0 : static_cast<std::int64_t>(labels[i] == predicted[i]));
+    if (!labels.empty()) ++classes_[static_cast<std::size_t>(labels[i])].labels;
+  }
+}
+
+void Tally::add_row(float c, std::int64_t units, std::int32_t predicted, std::int64_t correct) {
+  static const CellLookup& find_cell = CellLookup::instance();
+  add(cells_[find_cell(c)], correct, units);
+  ++classes_[static_cast<std::size_t>(predicted)].predicted;
+  if (histogram_) histogram_->add(c, units, correct);
+}
+
+void Tally::add_block(const RowBlock& block) {
+  CALSWEEP_CHECK(block.n_classes() == n_classes(), "a block of the tally's classes");
+  start_rows(block.n_rows(), block.labelled(), true, "one set");
+  const auto n = static_cast<std::size_t>(block.n_rows());
+  for (std::size_t r = 0; r < n; ++r) {
+    const bool correct = block.labelled() && block.labels()[r] == block.predicted[r];
+    add_row(block.confidence_f32[r], block.confidence_f32_units[r], block.predicted[r],
+            correct ? 1 : 0);
+  }
+  add_sums(block);
+  add_classwise(block);
+}
+
+void Tally::add_sums(const RowBlock& block) {
+  const auto n = block.n_rows();
+  confidence_.add_units(sum_of(block.confidence_units, n));
+  entropy_.add_units(sum_of(block.entropy_units, n));
+  for (std::size_t k = 0; k < classes_.size(); ++k) {
+    const auto* part = block.class_units.data() + 4 * k;
+    classes_[k].probability.add_units(part[0] + part[1] + part[2] + part[3]);
+  }
+  if (!block.labelled()) return;
+  brier_.add_units(sum_of(block.brier_units, n));
+  std::int64_t nll = 0;
+  for (std::size_t r = 0; r < static_cast<std::size_t>(n); ++r) {
+    ++classes_[static_cast<std::size_t>(block.labels()[r])].labels;
+    const double term = block.nll[r];
+    if (term <= kBlockLimit) {
+      nll += block.nll_units[r];
+    } else if (term <= kVectorLimit) {
+      nll_.add_units(block.nll_units[r]);
+    } else if (term <= kLargestNll) {
+      nll_.units += units_of(term);
+    } else {
+      ++(std::isinf(term) ? n_nll_infinite_ : n_nll_beyond_);
+    }
+  }
+  nll_.add_units(nll);
+}
+
+/// Most probabilities lie in the first bin: only the others are counted here, and the first bin is
+/// what is left of the class (classwise_bins()).
+void Tally::add_classwise(const RowBlock& block) {
+  const auto& edges = classwise_edges();
+  const double above = static_cast<double>(edges.at[1]);
+  std::array<std::uint8_t, 64> rows{};
+  for (std::int64_t k = 0; k < n_classes(); ++k) {
+    const double* p = block.probability(k);
+    std::size_t found = 0;
+    for (std::int64_t r = 0; r < block.n_rows(); ++r) {
+      rows[found] = static_cast<std::uint8_t>(r);
+      found += p[r] > above ? 1 : 0;
+    }
+    CellSums* bins = classwise_.data() + k * kClasswiseBins;
+    for (std::size_t i = 0; i < found; ++i) {
+      const std::size_t r = rows[i];
+      const auto bin = edges.bin_of(static_cast<float>(p[r]));
+      if (bin == 0) continue;
+      const bool is_label = block.labelled() && block.labels()[r] == k;
+      add(bins[bin], is_label ? 1 : 0,
+          static_cast<std::int64_t>(std::nearbyint(p[r] * kUnitsPerOne)));
+    }
+  }
+}
+
+void Tally::merge(const Tally& other) {
+  if (other.n_rows_ == 0) return;
+  if (n_rows_ == 0 && n_classes() == 0) {
+    *this = other;
+    return;
+  }
+  if (n_classes() != other.n_classes()) {
+    throw FormatError(fmt::format("sums over {} and {} classes cannot be merged", n_classes(),
+                                  other.n_classes()));
+  }
+  start_rows(other.n_rows_, other.labelled_, other.has_probabilities_, "merging");
+  confidence_.merge(other.confidence_);
+  nll_.merge(other.nll_);
+  brier_.merge(other.brier_);
+  entropy_.merge(other.entropy_);
+  n_nll_infinite_ += other.n_nll_infinite_;
+  n_nll_beyond_ += other.n_nll_beyond_;
+  merge_into(cells_, other.cells_);
+  merge_into(classwise_, other.classwise_);
+  for (std::size_t k = 0; k < classes_.size(); ++k) {
+    classes_[k].predicted += other.classes_[k].predicted;
+    classes_[k].labels += other.classes_[k].labels;
+    classes_[k].probability.merge(other.classes_[k].probability);
+  }
+  if (!histogram_) return;
+  CALSWEEP_CHECK(other.histogram_ != nullptr, "a histogram on both sides of a merge");
+  histogram_->merge(*other.histogram_);
+}
+
+}  // namespace calsweep::analysis
