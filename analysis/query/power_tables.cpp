@@ -4,9 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 
-#include "analysis/statistics/blocks.hpp"
+#include "analysis/statistics/max_t.hpp"
 #include "analysis/statistics/wilcoxon.hpp"
 #include "sweeps/errors.hpp"
 
@@ -91,56 +90,31 @@ EffectSpread spread_of(const PilotMethod& method) {
   return spread;
 }
 
-/// Signed ranks of all cells, each scaled to unit variance: [seeds, cells].
-Eigen::MatrixXf scaled_signed_ranks(const PilotMethod& method) {
-  std::map<std::int64_t, Eigen::Index> rows;
-  for (const auto& cell : method.cells) {
-    for (const auto seed : cell.differences.seeds) rows.emplace(seed, 0);
-  }
-  Eigen::Index n = 0;
-  for (auto& [seed, row] : rows) row = n++;
-  Eigen::MatrixXf ranks = Eigen::MatrixXf::Zero(n, static_cast<Eigen::Index>(method.cells.size()));
-  for (std::size_t c = 0; c < method.cells.size(); ++c) {
-    const auto& cell = method.cells[c].differences;
-    std::vector<double> magnitudes;
-    for (const double d : cell.values) magnitudes.push_back(std::abs(d));
-    const auto ranked = mean_ranks(magnitudes, cell.tolerance);
-    const auto zeros = static_cast<double>(std::count_if(
-        magnitudes.begin(), magnitudes.end(), [&](double d) { return d <= cell.tolerance; }));
-    for (std::size_t i = 0; i < cell.values.size(); ++i) {
-      if (magnitudes[i] <= cell.tolerance) continue;
-      const double rank = ranked.ranks[i] - zeros;  // zeros are the smallest, and not ranked
-      ranks(rows[cell.seeds[i]], static_cast<Eigen::Index>(c)) =
-          static_cast<float>(cell.values[i] > 0.0 ? rank : -rank);
-    }
-  }
-  for (Eigen::Index c = 0; c < ranks.cols(); ++c) {
-    if (ranks.col(c).norm() > 0.0F) ranks.col(c).normalize();
-  }
-  return ranks;
+std::vector<CellDifferences> differences_of(const PilotMethod& method) {
+  std::vector<CellDifferences> cells;
+  for (const auto& cell : method.cells) cells.push_back(cell.differences);
+  return cells;
 }
 
+/// Cells of the pilot that are significant, as results.db has them.
 std::int64_t count_significant(const PilotMethod& method, GridCorrection correction, double alpha) {
+  if (correction == GridCorrection::MaxT) {
+    const auto tested = max_t(differences_of(method)).cells;
+    return std::count_if(tested.begin(), tested.end(), [&](const auto& cell) {
+      return cell.p_step_down.has_value() && cell.p_step_down.value <= alpha;
+    });
+  }
   std::vector<double> p_values;
   for (const auto& cell : method.cells) {
     if (cell.p.has_value()) p_values.push_back(cell.p.value);
   }
-  std::vector<bool> significant;
-  if (correction == GridCorrection::MaxT && !p_values.empty()) {
-    constexpr std::int64_t kFlips = 9999;
-    const auto ranks = scaled_signed_ranks(method);
-    significant = max_t_significant(ranks, seed_flips(ranks.rows(), kFlips), alpha);
-  } else {
-    significant = significant_after(correction, p_values, alpha);
-  }
+  const auto significant = significant_after(correction, p_values, alpha);
   return std::count(significant.begin(), significant.end(), true);
 }
 
 Row effect_row(const PilotMethod& method) {
   const auto spread = spread_of(method);
-  std::vector<CellDifferences> cells;
-  for (const auto& cell : method.cells) cells.push_back(cell.differences);
-  const auto aggregate = blocked_aggregate_test(cells);
+  const auto aggregate = blocked_aggregate_test(differences_of(method));
   const auto& p = aggregate.by_seed.two_sided.p;
   return {method.name,
           static_cast<std::int64_t>(method.cells.size()),
