@@ -16,9 +16,10 @@
 namespace calsweep::analysis {
 namespace {
 
-/// SmoothECE costs much more than a binned error: its floor is that of the profile in so many
-/// groups, over fewer resamples.
+/// SmoothECE costs a thousand times what a binned error does: its floor is that of the profile in
+/// so many groups, the mean over few resamples, without quantile and p.
 constexpr std::int64_t kSmoothGroups = 512;
+constexpr std::int64_t kSmoothResamples = 16;
 
 std::string name_of(std::string_view metric, std::string_view convention) {
   return fmt::format("{}|{}", metric, convention);
@@ -148,14 +149,17 @@ void add_floors(const UncertaintyInput& input, const SummaryRequest& request,
   }
   NullRequest smooth;
   smooth.ks = smooth.brier_top = false;
-  smooth.whole_resamples = std::min<std::int64_t>(request.resamples, smooth.whole_resamples);
+  smooth.whole_resamples = std::min(request.resamples, kSmoothResamples);
   smooth.whole.push_back({name_of("smece", ""), [](const ConfidenceProfile& profile) {
                             return smooth_ece(profile).error.value;
                           }});
   options.n_resamples = smooth.whole_resamples;
   for (const auto& summary :
        null_distribution(coarsened(input.profile, kSmoothGroups), smooth, options)) {
-    take(summary, summary.name, metrics);
+    if (auto* metric = find(metrics, summary.name);
+        metric != nullptr && metric->value.has_value()) {
+      metric->uncertainty.floor = summary.floor.value;
+    }
   }
 }
 

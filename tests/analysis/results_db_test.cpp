@@ -46,7 +46,7 @@ TEST(ResultsDbTest, has_a_row_for_every_replicate_and_metric) {
   EXPECT_EQ(ask(db, "SELECT count(*) FROM replicate WHERE status = 'analysed'"), "108");
   EXPECT_EQ(ask(db,
                 "SELECT count(*) FROM replicate_metric WHERE metric = 'auroc' AND "
-                "value BETWEEN 0.5 AND 1 AND set_name = 'ood/kmnist'"),
+                "convention = 'max_softmax' AND value BETWEEN 0.5 AND 1 AND set_name = 'ood/kmnist'"),
             "108");
   EXPECT_EQ(ask(db, "SELECT count(*) FROM cell_summary"), "20");
   EXPECT_EQ(ask(db,

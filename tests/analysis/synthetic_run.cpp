@@ -96,6 +96,8 @@ ensemble = {{ of = "baseline", size = 2, members = "disjoint-seeds" }}
 ensemble = {{ of = "baseline", size = 2, members = "cyclic-seeds" }}
 [analysis]
 reference = "baseline"
+calibrators = ["temperature", "isotonic-top-label"]
+resamples = 20
 )",
                      n_seeds);
 }
