@@ -12,7 +12,7 @@ namespace calsweep::analysis {
 namespace {
 
 /// Enough bits of beta for a start.
-constexpr int kStartBits = 6;
+constexpr int kStartBits = 3;
 
 class AffineCalibrator : public FittedCalibrator {
  public:
@@ -62,7 +62,8 @@ CalibratorFit fit_affine(AffineMap map, const LogitRows& rows, std::span<const s
       [&](const Eigen::VectorXd& x, Eigen::VectorXd& g, bool& u) {
         return objective.value(x, g, u);
       },
-      [&](const Eigen::VectorXd& x) { return objective.coordinates(x); }, objective.start(beta));
+      [&](const Eigen::VectorXd& x) { return objective.coordinates(x); }, objective.start(beta),
+      map == AffineMap::Vector ? kExactHessianRound : kApproximateHessianRound);
   if (minimum.unbounded) {
     return CalibratorFit::none(
         "the map separates the validation rows: the NLL falls to 0 as its weights grow for ever");

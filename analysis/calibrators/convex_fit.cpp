@@ -9,8 +9,7 @@
 namespace calsweep::analysis {
 namespace {
 
-constexpr int kRounds = 6;
-constexpr int kEvaluationsPerRound = 100;
+constexpr int kMostEvaluations = 600;
 
 /// One round: what NLopt calls, in u, and the best point so far.
 struct Round {
@@ -48,11 +47,11 @@ double call_round(const std::vector<double>& u, std::vector<double>& gradient, v
   return static_cast<Round*>(round)->evaluate(u, gradient);
 }
 
-void run_round(Round& round) {
+void run_round(Round& round, int evaluations) {
   const auto size = static_cast<unsigned>(round.start.size());
   nlopt::opt optimiser(nlopt::LD_LBFGS, size);
   optimiser.set_min_objective(call_round, &round);
-  optimiser.set_maxeval(kEvaluationsPerRound);
+  optimiser.set_maxeval(evaluations);
   std::vector<double> u(size, 0.0);
   double value = 0.0;
   try {
@@ -69,14 +68,15 @@ void run_round(Round& round) {
 }  // namespace
 
 ConvexMinimum minimise_convex(const ConvexFunction& function, const MakeCoordinates& coordinates,
-                              const Eigen::VectorXd& start) {
+                              const Eigen::VectorXd& start, int evaluations_per_round) {
   ConvexMinimum best;
   best.x = start;
-  for (int i = 0; i < kRounds && !best.converged && !best.unbounded; ++i) {
+  while (!best.converged && !best.unbounded && best.evaluations < kMostEvaluations) {
     const double before = best.value;
+    const bool first = best.evaluations == 0;
     Round round{function, coordinates(best.x), best.x, best};
-    run_round(round);
-    if (i > 0 && best.value >= before) break;
+    run_round(round, evaluations_per_round);
+    if (!first && best.value >= before) break;
   }
   return best;
 }

@@ -32,11 +32,17 @@ struct ConvexMinimum {
   bool unbounded = false;
 };
 
-inline constexpr double kConvexTolerance = 1e-7;
+inline constexpr double kConvexTolerance = 1e-6;
 
-/// The best point seen, never worse than `start`. Up to 6 rounds of at most 100 evaluations each.
+/// The best point seen, never worse than `start`. Coordinates are made anew after every
+/// `evaluations_per_round`, until converged, without progress, or after 600 evaluations.
 ConvexMinimum minimise_convex(const ConvexFunction& function, const MakeCoordinates& coordinates,
-                              const Eigen::VectorXd& start);
+                              const Eigen::VectorXd& start, int evaluations_per_round);
+
+/// With the exact Hessian short rounds converge quadratically; with an approximate one L-BFGS needs
+/// its memory.
+inline constexpr int kExactHessianRound = 5;
+inline constexpr int kApproximateHessianRound = 100;
 
 /// Coordinates from a Hessian [d, d], positive semidefinite, by Cholesky with a ridge of 1e-10 of
 /// its mean diagonal.

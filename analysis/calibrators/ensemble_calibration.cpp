@@ -50,7 +50,9 @@ LogitRows log_mean_probability(const std::vector<LogitRows>& members) {
     for (const auto& block : log_p) largest = largest.max(block);
     LogitRows::Block sum = LogitRows::Block::Zero(largest.rows(), largest.cols());
     for (const auto& block : log_p) sum += exponential(block - largest);
-    pooled.blocks()[b] = largest + sum.log() - log_members;
+    for (Eigen::Index c = 0; c < sum.cols(); ++c) {
+      pooled.blocks()[b].col(c) = largest.col(c) + natural_logarithm(sum.col(c)) - log_members;
+    }
   }
   return pooled;
 }

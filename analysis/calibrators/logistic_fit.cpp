@@ -52,7 +52,8 @@ LogisticFit fit_logistic(const Eigen::MatrixXd& features, const Eigen::ArrayXd& 
   const ConvexMinimum minimum =
       minimise_convex([&](const Eigen::VectorXd& x, Eigen::VectorXd& gradient,
                           bool&) { return value(features, targets, x, gradient); },
-                      [&](const Eigen::VectorXd& x) { return coordinates_at(features, x); }, start);
+                      [&](const Eigen::VectorXd& x) { return coordinates_at(features, x); }, start,
+                      kExactHessianRound);
   return {minimum.x, minimum.value, minimum.gradient_norm, minimum.evaluations, minimum.converged};
 }
 
