@@ -15,7 +15,7 @@ struct BayesianOptions {
   double rope = 0.0;            ///< half width, in the metric's unit; 0: no region
   double prior_strength = 0.5;  ///< weight s of the prior's pseudo-difference z0 = 0
   std::int64_t n_samples = 20'000;
-  std::string key;  ///< of the random draws: name what is compared
+  std::string key = {};  ///< of the random draws: name what is compared
 };
 
 /// The posterior weights w ~ Dirichlet(s, 1, ..., 1) of z0 and the differences give every pair (i,

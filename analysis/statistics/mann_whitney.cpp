@@ -49,19 +49,25 @@ bool can_count(std::size_t n_chosen, std::size_t n_all) {
 
 /// Number of subsets of `n_chosen` pooled values by doubled rank sum.
 std::vector<Count> count_subsets(const PooledRanks& ranks, std::size_t n_chosen) {
-  std::int64_t largest_sum = 0;
-  for (std::size_t i = 0; i < n_chosen; ++i) {
-    largest_sum += ranks.doubled[ranks.doubled.size() - 1 - i];
+  const std::size_t n_all = ranks.doubled.size();
+  std::vector<std::size_t> lowest(1, 0);  // sums of the first k ranks
+  for (const auto rank : ranks.doubled) {
+    lowest.push_back(lowest.back() + static_cast<std::size_t>(rank));
   }
-  const auto width = static_cast<std::size_t>(largest_sum) + 1;
+  const std::size_t width = lowest[n_all] - lowest[n_all - n_chosen] + 1;
   std::vector<Count> ways((n_chosen + 1) * width, 0);  // [chosen so far, doubled rank sum]
   ways[0] = 1;
-  for (std::size_t i = 0; i < ranks.doubled.size(); ++i) {
+  for (std::size_t i = 0; i < n_all; ++i) {
     const auto rank = static_cast<std::size_t>(ranks.doubled[i]);
-    for (std::size_t k = std::min(i + 1, n_chosen); k > 0; --k) {
+    const std::size_t still_to_come = n_all - 1 - i;
+    const std::size_t fewest = n_chosen > still_to_come ? n_chosen - still_to_come : 1;
+    for (std::size_t k = std::min(i + 1, n_chosen); k >= fewest; --k) {
       Count* const to = ways.data() + k * width;
       const Count* const from = ways.data() + (k - 1) * width;
-      for (std::size_t sum = rank; sum < width; ++sum) to[sum] += from[sum - rank];
+      const std::size_t highest = lowest[i + 1] - lowest[i + 1 - k];  // this and the k-1 before
+      for (std::size_t sum = lowest[k - 1] + rank; sum <= highest; ++sum) {
+        to[sum] += from[sum - rank];
+      }
     }
   }
   return {ways.end() - static_cast<std::ptrdiff_t>(width), ways.end()};
