@@ -91,17 +91,17 @@ std::int64_t cells_for(double width) {
   return n_cells;
 }
 
-/// Root of s - smECE_s, which grows with s, inside [low, high].
+/// Root of s - smECE_s, which grows with s, inside [low, high]; `low` if it lies below.
 double fixed_point(const Eigen::ArrayXd& grid, double low, double high) {
   const auto excess = [&](double width) { return width - smoothed_error(grid, width); };
   const double at_low = excess(low);
-  const double at_high = excess(high);
   if (at_low >= 0.0) return low;
+  const double at_high = excess(high);
   if (at_high <= 0.0) return high;
   std::uintmax_t n_steps = 60;
   const auto root = boost::math::tools::toms748_solve(
       excess, low, high, at_low, at_high,
-      [](double a, double b) { return std::abs(b - a) < 1e-9 * std::abs(b); }, n_steps);
+      [](double x, double y) { return std::abs(y - x) < 1e-8 * std::abs(y); }, n_steps);
   return (root.first + root.second) / 2.0;
 }
 
@@ -115,7 +115,7 @@ SmoothError smooth_ece(const ConfidenceProfile& profile) {
     // Each grid serves widths down to 16 of its steps; a finer one starts where it left off.
     const double finest = std::max(kNodesPerWidth / static_cast<double>(n_cells), kSmallestWidth);
     grid = residual_grid(profile, n_cells);
-    width = fixed_point(grid, finest, std::min(1.0, 4.0 * finest));
+    width = fixed_point(grid, finest, n_cells == 64 ? 1.0 : 2.0 * finest);
     if (width > finest) break;
   }
   const double error = smoothed_error(grid, width);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -43,10 +44,11 @@ class RowSampler {
       group_count_[group_of_[i]] += weight_[i];
       group_correct_[group_of_[i]] += correct_[i] * weight_[i];
     }
+    const auto n = static_cast<std::int64_t>(weight_.size());
+    const Eigen::Map<const Eigen::ArrayXi> weights(weight_.data(), n);
     for (std::size_t m = 0; m < means_.size(); ++m) {
-      double sum = 0.0;
-      for (std::size_t i = 0; i < weight_.size(); ++i) sum += weight_[i] * means_[m].values[i];
-      sums_[m] = sum;
+      const Eigen::Map<const Eigen::ArrayXd> values(means_[m].values.data(), n);
+      sums_[m] = (weights.cast<double>() * values).sum();
     }
     resampled_.assign_resampled(profile_, group_count_, group_correct_);
   }
