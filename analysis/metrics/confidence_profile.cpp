@@ -133,14 +133,31 @@ void ConfidenceProfile::assign_resampled(const ConfidenceProfile& base,
                                          std::span<const std::int32_t> correct) {
   CALSWEEP_CHECK(count.size() == base.size() && correct.size() == base.size(),
                  "one count per group");
-  groups_.resize(base.size());
-  std::size_t kept = 0;  // every group is written, those without rows are overwritten
+  const auto room = base.size() + 1;  // every group is written, those without rows are overwritten
+  groups_.resize(room);
+  rows_before_.resize(room);
+  correct_before_.resize(room);
+  confidence_before_.resize(room);
+  std::size_t kept = 0;
+  std::int64_t rows = 0, n_correct = 0;
+  double confidence = 0.0;
   for (std::size_t g = 0; g < base.size(); ++g) {
     groups_[kept] = {base.groups_[g].confidence, count[g], correct[g]};
     kept += count[g] > 0 ? 1 : 0;
+    rows += count[g];
+    n_correct += correct[g];
+    confidence += base.groups_[g].confidence * count[g];
+    rows_before_[kept] = rows;
+    correct_before_[kept] = n_correct;
+    confidence_before_[kept] = confidence;
   }
+  rows_before_[0] = 0;
+  correct_before_[0] = 0;
+  confidence_before_[0] = 0.0;
   groups_.resize(kept);
-  accumulate();
+  rows_before_.resize(kept + 1);
+  correct_before_.resize(kept + 1);
+  confidence_before_.resize(kept + 1);
 }
 
 void ConfidenceProfile::accumulate() {

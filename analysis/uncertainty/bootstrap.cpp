@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <Eigen/Core>
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -12,41 +13,61 @@
 namespace calsweep::analysis {
 namespace {
 
-/// Rows of one set with the group of each, and the buffers of one resample.
+/// Rows of one set in slots: ascending confidence and, where it ties, the correct ones last. So the
+/// sums of a resample are taken over neighbours in memory, while rows are drawn by file position.
 class RowSampler {
  public:
   RowSampler(std::span<const float> confidence, std::span<const std::uint8_t> correct,
              const std::vector<RowMean>& means)
       : profile_(ConfidenceProfile::from_rows(confidence, correct)),
-        correct_(correct),
-        means_(means),
         weight_(confidence.size()),
+        slot_of_(confidence.size()),
         sums_(means.size()) {
     const auto groups = profile_.groups();
-    for (const float c : confidence) {
-      const auto at = std::partition_point(groups.begin(), groups.end(), [c](const auto& group) {
-        return group.confidence < static_cast<double>(c);
+    std::vector<std::int64_t> next_wrong, next_correct;
+    for (std::size_t g = 0; g < groups.size(); ++g) {
+      next_wrong.push_back(profile_.rows_before(g));
+      next_correct.push_back(profile_.rows_before(g + 1) - groups[g].correct);
+    }
+    for (std::size_t i = 0; i < confidence.size(); ++i) {
+      const auto at = std::partition_point(groups.begin(), groups.end(), [&](const auto& group) {
+        return group.confidence < static_cast<double>(confidence[i]);
       });
-      group_of_.push_back(static_cast<std::uint32_t>(at - groups.begin()));
+      const auto g = static_cast<std::size_t>(at - groups.begin());
+      slot_of_[i] = static_cast<std::uint32_t>((correct[i] != 0 ? next_correct : next_wrong)[g]++);
+    }
+    for (const auto& mean : means) {
+      auto& values = values_.emplace_back(static_cast<Eigen::Index>(slot_of_.size()));
+      for (std::size_t i = 0; i < slot_of_.size(); ++i) values[slot_of_[i]] = mean.values[i];
     }
     group_count_.resize(groups.size());
     group_correct_.resize(groups.size());
   }
 
+  /// How often each slot is drawn, and the slot of each row in file order.
   std::vector<std::int32_t>& weight() { return weight_; }
+  std::span<const std::uint32_t> slot_of() const { return slot_of_; }
 
   /// From weights to the profile of the resample and the sums of `means`.
   void apply() {
-    std::fill(group_count_.begin(), group_count_.end(), 0);
-    std::fill(group_correct_.begin(), group_correct_.end(), 0);
-    for (std::size_t i = 0; i < weight_.size(); ++i) {
-      group_count_[group_of_[i]] += weight_[i];
-      group_correct_[group_of_[i]] += correct_[i] * weight_[i];
+    std::size_t slot = 0;
+    for (std::size_t g = 0; g < profile_.size(); ++g) {
+      const auto& group = profile_.groups()[g];
+      if (group.count == 1) {  // most are; no branch on the outcome, which cannot be predicted
+        group_count_[g] = weight_[slot];
+        group_correct_[g] = weight_[slot++] * static_cast<std::int32_t>(group.correct);
+        continue;
+      }
+      std::int32_t wrong = 0, correct = 0;
+      for (std::int64_t i = group.correct; i < group.count; ++i) wrong += weight_[slot++];
+      for (std::int64_t i = 0; i < group.correct; ++i) correct += weight_[slot++];
+      group_count_[g] = wrong + correct;
+      group_correct_[g] = correct;
     }
-    for (std::size_t m = 0; m < means_.size(); ++m) {
-      double sum = 0.0;
-      for (std::size_t i = 0; i < weight_.size(); ++i) sum += weight_[i] * means_[m].values[i];
-      sums_[m] = sum;
+    const Eigen::Map<const Eigen::ArrayXi> weights(weight_.data(),
+                                                   static_cast<Eigen::Index>(weight_.size()));
+    for (std::size_t m = 0; m < values_.size(); ++m) {
+      sums_[m] = (weights.cast<double>() * values_[m]).sum();
     }
     resampled_.assign_resampled(profile_, group_count_, group_correct_);
   }
@@ -63,16 +84,16 @@ class RowSampler {
 
  private:
   ConfidenceProfile profile_, resampled_;
-  std::span<const std::uint8_t> correct_;
-  const std::vector<RowMean>& means_;
-  std::vector<std::int32_t> weight_;  // [rows] times drawn
-  std::vector<std::uint32_t> group_of_;
+  std::vector<std::int32_t> weight_;    // [slots] times drawn
+  std::vector<std::uint32_t> slot_of_;  // [rows]
+  std::vector<Eigen::ArrayXd> values_;  // [means][slots]
   std::vector<std::int32_t> group_count_, group_correct_;
   std::vector<double> sums_;
 };
 
 /// n rows drawn with replacement, two from each 64 bits; exactly uniform (Lemire 2019).
-void draw_rows(Random& random, std::vector<std::int32_t>& weight) {
+void draw_rows(Random& random, std::span<const std::uint32_t> slot_of,
+               std::vector<std::int32_t>& weight) {
   std::fill(weight.begin(), weight.end(), 0);
   const auto n = static_cast<std::uint32_t>(weight.size());
   const std::uint32_t threshold = (0U - n) % n;
@@ -81,7 +102,7 @@ void draw_rows(Random& random, std::vector<std::int32_t>& weight) {
     for (const auto half : {bits >> 32U, bits & 0xffffffffU}) {
       const std::uint64_t product = half * n;
       if (static_cast<std::uint32_t>(product) < threshold || drawn == weight.size()) continue;
-      ++weight[product >> 32U];
+      ++weight[slot_of[product >> 32U]];
       ++drawn;
     }
   }
@@ -132,7 +153,7 @@ std::vector<Replicates> bootstrap(std::span<const float> confidence,
   for (std::size_t f = 0; f < all.size(); ++f) all[f].observed = values[f];
   Random random(random_key(confidence.size(), 0, "bootstrap|" + options.key));
   for (std::int64_t r = 0; r < options.n_resamples; ++r) {
-    draw_rows(random, weight);
+    draw_rows(random, sampler.slot_of(), weight);
     sampler.apply();
     sampler.evaluate(errors, values);
     for (std::size_t f = 0; f < all.size(); ++f) all[f].resampled.push_back(values[f]);
@@ -140,7 +161,8 @@ std::vector<Replicates> bootstrap(std::span<const float> confidence,
   const auto blocks =
       std::min(static_cast<std::size_t>(options.jackknife_blocks), confidence.size());
   for (std::size_t block = 0; blocks > 1 && block < blocks; ++block) {
-    for (std::size_t i = 0; i < weight.size(); ++i) weight[i] = i % blocks == block ? 0 : 1;
+    for (std::size_t i = 0; i < weight.size(); ++i)
+      weight[sampler.slot_of()[i]] = i % blocks == block ? 0 : 1;
     sampler.apply();
     sampler.evaluate(errors, values);
     for (std::size_t f = 0; f < all.size(); ++f) all[f].jackknifed.push_back(values[f]);
