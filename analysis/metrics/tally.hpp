@@ -15,6 +15,7 @@
 #include "analysis/metrics/calibration_error.hpp"
 #include "analysis/metrics/confidence_cells.hpp"
 #include "analysis/metrics/confidence_histogram.hpp"
+#include "analysis/metrics/confidence_profile.hpp"
 #include "analysis/metrics/fixed_sum.hpp"
 
 namespace calsweep::analysis {
@@ -39,15 +40,9 @@ struct ClassBias {
   Measured kl_to_uniform;    ///< log K - H(f), nats
 };
 
-/// A mean confidence with the rows it stands for.
-struct ConfidenceMass {
-  double confidence = 0.0;
-  std::int64_t count = 0, correct = 0;
-};
-
 class Tally {
  public:
-  enum class Histogram { None, Kept };  ///< Kept: confidence_masses() works; 1.5 MB more
+  enum class Histogram { None, Kept };  ///< Kept: confidence_groups() works; 1.5 MB more
   explicit Tally(std::int64_t n_classes = 0, Histogram histogram = Histogram::None);
   Tally(const Tally&);
   Tally& operator=(const Tally&);
@@ -106,9 +101,9 @@ class Tally {
   /// static calibration error (Nixon et al. 2019).
   Measured classwise_ece() const;
 
-  /// The rows in groups of nearly equal confidence, ascending strictly. Throws UsageError unless
-  /// the histogram is kept.
-  std::vector<ConfidenceMass> confidence_masses() const;
+  /// The rows in groups of nearly equal confidence, for ConfidenceProfile::from_groups(). Throws
+  /// UsageError unless the histogram is kept.
+  std::vector<ConfidenceGroup> confidence_groups() const;
 
   bool operator==(const Tally&) const;
 
