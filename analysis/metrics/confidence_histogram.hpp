@@ -1,11 +1,12 @@
 // A histogram of confidences fine enough to stand for the rows where only their order and values
-// matter (equal-mass bins, SmoothECE, risk-coverage), in 4 MB whatever the number of rows.
+// matter (equal-mass bins, SmoothECE, risk-coverage), in 1.5 MB whatever the number of rows.
 //
-// Below 1 - 2^-8 the cells are 2^-16 wide; from there to 1 every float32 number has a cell of its
-// own, since most confidences of trained networks lie there.
+// Below 1 - 2^-8 the cells are 2^-16 wide and keep the sum of their confidences; from there to 1
+// every float32 number has a cell of its own, since most confidences of trained networks lie there.
 #pragma once
 
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -15,33 +16,35 @@ namespace calsweep::analysis {
 
 class ConfidenceHistogram {
  public:
-  ConfidenceHistogram() : cells_(kWide + kNarrow) {}
+  ConfidenceHistogram() : wide_(kWide), narrow_(kNarrow) {}
 
-  /// c in [0, 1]; units: c in units of 2^-50; correct: 0 or 1.
-  void add(float c, std::int64_t units, std::int64_t correct) {
-    auto& cell = cells_[index_of(c)];
-    ++cell.count;
-    cell.correct += correct;
-    cell.confidence.add_units(units);
-  }
+  /// c: [n] in [0, 1]; correct: [n] 0 or 1; n < 2^31. Order-free.
+  void add(const float* c, const std::uint8_t* correct, std::size_t n);
   void merge(const ConfidenceHistogram& other);
 
-  /// All cells, empty ones included, ascending in confidence.
-  const std::vector<CellSums>& cells() const { return cells_; }
-  bool operator==(const ConfidenceHistogram&) const = default;
+  /// All cells, empty ones included, ascending in confidence. Below 2^-17 confidences are truncated
+  /// to multiples of 2^-40; above they enter exactly.
+  std::vector<CellSums> cells() const;
+  bool operator==(const ConfidenceHistogram& other) const { return cells() == other.cells(); }
 
  private:
   static constexpr std::size_t kWide = 65536 - 256;  // cells below 1 - 2^-8
   static constexpr std::uint32_t kFirstNarrow = 0x3F7F0000;
   static constexpr std::size_t kNarrow = 0x3F800000 - kFirstNarrow + 1;
 
-  static std::size_t index_of(float c) {
-    const auto key = std::bit_cast<std::uint32_t>(c);
-    if (key >= kFirstNarrow) return kWide + (key - kFirstNarrow);
-    return static_cast<std::size_t>(c * 65536.0F);
-  }
+  struct Narrow {
+    std::uint32_t count = 0, correct = 0;
+  };
+  struct Wide {
+    std::uint32_t count = 0, correct = 0;
+    std::uint64_t offsets = 0;  // of confidences above the cell's lower end, in 2^-40
+  };
+  void add_to(std::vector<CellSums>& cells) const;
 
-  std::vector<CellSums> cells_;
+  std::vector<Wide> wide_;
+  std::vector<Narrow> narrow_;
+  std::size_t n_recent_ = 0;     // rows in wide_ and narrow_: their counts have 32 bits
+  std::vector<CellSums> older_;  // all before; empty: none
 };
 
 }  // namespace calsweep::analysis

@@ -12,7 +12,7 @@ namespace {
 
 /// Rows per block: 64, or as many as keep the probabilities within 64 KiB.
 std::int64_t stride_for(std::int64_t n_classes) {
-  return std::clamp<std::int64_t>(8192 / n_classes / 4 * 4, 4, 64);
+  return std::clamp<std::int64_t>(8192 / n_classes / 4 * 4, 4, RowBlock::kMostRows);
 }
 
 template <class Real>

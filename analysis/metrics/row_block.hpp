@@ -18,6 +18,7 @@ std::int64_t checked_rows(std::size_t n_values, std::int64_t n_classes,
 
 class RowBlock {
  public:
+  static constexpr std::int64_t kMostRows = 64;
   explicit RowBlock(std::int64_t n_classes);
 
   std::int64_t n_rows() const { return arrays_.n_rows; }

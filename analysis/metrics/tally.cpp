@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -50,6 +51,11 @@ void add(CellSums& cell, std::int64_t correct, std::int64_t units) {
   cell.confidence.add_units(units);
 }
 
+/// units_of() for 0 <= x <= 2, by the bits of a sum with a unit of 2^-50.
+std::int64_t units_up_to_2(double x) {
+  return std::bit_cast<std::int64_t>(x + 6.0) - std::bit_cast<std::int64_t>(6.0);
+}
+
 void merge_into(std::vector<CellSums>& cells, const std::vector<CellSums>& other) {
   for (std::size_t i = 0; i < cells.size(); ++i) {
     cells[i].count += other[i].count;
@@ -59,10 +65,6 @@ void merge_into(std::vector<CellSums>& cells, const std::vector<CellSums>& other
 }
 
 }  // namespace
-
-void ConfidenceHistogram::merge(const ConfidenceHistogram& other) {
-  merge_into(cells_, other.cells_);
-}
 
 Tally::Tally(std::int64_t n_classes, Histogram histogram) {
   CALSWEEP_CHECK(n_classes >= 0, "a number of classes is not negative");
@@ -161,30 +163,35 @@ void Tally::add_top_label(std::span<const double> confidence,
   start_rows(static_cast<std::int64_t>(confidence.size()), !labels.empty(), false, what);
   for (std::size_t i = 0; i < confidence.size(); ++i) {
     const auto rounded = static_cast<float>(confidence[i]) + 0.0F;
+    const auto units = static_cast<std::int64_t>(units_of(static_cast<double>(rounded)));
+    const std::uint8_t correct = !labels.empty() && labels[i] == predicted[i] ? 1 : 0;
     confidence_.units += units_of(confidence[i]);
-    add_row(rounded, static_cast<std::int64_t>(units_of(static_cast<double>(rounded))),
-            predicted[i],
-            labels.empty() ? 0 : static_cast<std::int64_t>(labels[i] == predicted[i]));
+    add_rows({&rounded, &units, &predicted[i], &correct}, 1);
     if (!labels.empty()) ++classes_[static_cast<std::size_t>(labels[i])].labels;
   }
 }
 
-void Tally::add_row(float c, std::int64_t units, std::int32_t predicted, std::int64_t correct) {
-  static const CellLookup& find_cell = CellLookup::instance();
-  add(cells_[find_cell(c)], correct, units);
-  ++classes_[static_cast<std::size_t>(predicted)].predicted;
-  if (histogram_) histogram_->add(c, units, correct);
+void Tally::add_rows(const TopLabels& rows, std::size_t n) {
+  const auto& cell_of_row = CellLookup::instance();
+  for (std::size_t r = 0; r < n; ++r) {
+    add(cells_[cell_of_row(rows.confidence[r])], rows.correct[r], rows.units[r]);
+    ++classes_[static_cast<std::size_t>(rows.predicted[r])].predicted;
+  }
+  if (histogram_) histogram_->add(rows.confidence, rows.correct, n);
 }
 
 void Tally::add_block(const RowBlock& block) {
   CALSWEEP_CHECK(block.n_classes() == n_classes(), "a block of the tally's classes");
   start_rows(block.n_rows(), block.labelled(), true, "one set");
   const auto n = static_cast<std::size_t>(block.n_rows());
-  for (std::size_t r = 0; r < n; ++r) {
-    const bool correct = block.labelled() && block.labels()[r] == block.predicted[r];
-    add_row(block.confidence_f32[r], block.confidence_f32_units[r], block.predicted[r],
-            correct ? 1 : 0);
+  std::array<std::uint8_t, RowBlock::kMostRows> correct{};
+  if (block.labelled()) {
+    const auto* labels = block.labels().data();
+    for (std::size_t r = 0; r < n; ++r) correct[r] = labels[r] == block.predicted[r] ? 1 : 0;
   }
+  add_rows({block.confidence_f32.data(), block.confidence_f32_units.data(), block.predicted.data(),
+            correct.data()},
+           n);
   add_sums(block);
   add_classwise(block);
 }
@@ -221,7 +228,7 @@ void Tally::add_sums(const RowBlock& block) {
 void Tally::add_classwise(const RowBlock& block) {
   const auto& edges = classwise_edges();
   const double above = static_cast<double>(edges.at[1]);
-  std::array<std::uint8_t, 64> rows{};
+  std::array<std::uint8_t, RowBlock::kMostRows> rows;  // NOLINT: written before it is read
   for (std::int64_t k = 0; k < n_classes(); ++k) {
     const double* p = block.probability(k);
     std::size_t found = 0;
@@ -235,8 +242,7 @@ void Tally::add_classwise(const RowBlock& block) {
       const auto bin = edges.bin_of(static_cast<float>(p[r]));
       if (bin == 0) continue;
       const bool is_label = block.labelled() && block.labels()[r] == k;
-      add(bins[bin], is_label ? 1 : 0,
-          static_cast<std::int64_t>(std::nearbyint(p[r] * kUnitsPerOne)));
+      add(bins[bin], is_label ? 1 : 0, units_up_to_2(p[r]));
     }
   }
 }

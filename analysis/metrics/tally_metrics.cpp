@@ -135,17 +135,17 @@ Measured Tally::classwise_ece() const {
   return Measured::of(sum / static_cast<double>(n_rows_) / static_cast<double>(n_classes()));
 }
 
-std::vector<ConfidenceMass> Tally::confidence_masses() const {
+std::vector<ConfidenceGroup> Tally::confidence_groups() const {
   if (!histogram_) {
     throw UsageError(
         "this tally keeps no confidence histogram: make it with Tally::Histogram::Kept");
   }
-  std::vector<ConfidenceMass> masses;
+  std::vector<ConfidenceGroup> groups;
   for (const auto& cell : histogram_->cells()) {
     if (cell.count == 0) continue;
-    masses.push_back({cell.confidence.mean(cell.count), cell.count, cell.correct});
+    groups.push_back({cell.confidence.mean(cell.count), cell.count, cell.correct});
   }
-  return masses;
+  return groups;
 }
 
 }  // namespace calsweep::analysis

@@ -211,22 +211,23 @@ TEST(TallyTest, of_33_5_million_identical_predictions_with_an_error_of_a_fifth_g
 TEST(TallyTest, histogram_stands_for_the_rows) {
   const auto rows = random_rows(5000, 10, 6);
   const auto tally = tally_of(rows);
-  const auto masses = tally.confidence_masses();
+  const auto groups = tally.confidence_groups();
   std::int64_t n = 0, correct = 0;
   double sum = 0.0;
-  for (std::size_t i = 0; i < masses.size(); ++i) {
+  for (std::size_t i = 0; i < groups.size(); ++i) {
     if (i > 0) {
-      EXPECT_LT(masses[i - 1].confidence, masses[i].confidence);
+      EXPECT_LT(groups[i - 1].confidence, groups[i].confidence);
     }
-    n += masses[i].count;
-    correct += masses[i].correct;
-    sum += masses[i].confidence * static_cast<double>(masses[i].count);
+    n += groups[i].count;
+    correct += groups[i].correct;
+    sum += groups[i].confidence * static_cast<double>(groups[i].count);
   }
   EXPECT_EQ(n, 5000);
   EXPECT_EQ(correct, tally.n_correct());
   EXPECT_NEAR(sum / 5000.0, tally.mean_confidence().value, 1e-7);
-  EXPECT_GT(masses.size(), 1000U);
-  EXPECT_THROW(tally_of(rows, Tally::Histogram::None).confidence_masses(), UsageError);
+  EXPECT_GT(groups.size(), 1000U);
+  EXPECT_EQ(ConfidenceProfile::from_groups(groups).n_rows(), 5000);
+  EXPECT_THROW(tally_of(rows, Tally::Histogram::None).confidence_groups(), UsageError);
 }
 
 TEST(TallyTest, of_top_labels_has_no_probabilities_and_says_so) {
