@@ -24,7 +24,7 @@ class PilotTest : public ::testing::Test {
     fixtures::SyntheticOptions options;
     options.sharpness = [](const Sweep& s, const Trial& trial) {
       const auto& settings = s.recipes[static_cast<std::size_t>(trial.recipe)].settings;
-      return settings.has("noise_warmup") ? 2.0 : 4.0;
+      return settings.has("noise_warmup") ? 2.0 : 12.0;
     };
     fixtures::write_units(sweep, run_->directory(), options);
     analyze(sweep, run_->directory());
