@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/math/distributions/normal.hpp>
 #include <cmath>
 #include <numeric>
 
@@ -87,6 +88,14 @@ Eigen::MatrixXf signed_ranks(const Eigen::MatrixXd& differences) {
 
 std::int64_t sampled_flips(double alpha) {
   return static_cast<std::int64_t>(std::ceil(10.0 / alpha)) - 1;
+}
+
+/// Whether even a z test of one cell needs more than twice kMostSeeds: no simulation then.
+bool is_hopeless(double effect, double alpha, double power) {
+  const boost::math::normal normal;
+  const double z = boost::math::quantile(boost::math::complement(normal, alpha / 2.0)) +
+                   boost::math::quantile(normal, power);
+  return z * z > 2.0 * static_cast<double>(kMostSeeds) * effect * effect;
 }
 
 }  // namespace
@@ -202,10 +211,14 @@ SimulatedPower PowerSearch::at(std::int64_t n_seeds, double effect) {
   if (found != known_.end()) return found->second;
   GridAssumption grid = grid_;
   grid.effect = effect;
-  return known_[question] = simulate_power(grid, n_seeds, n_simulations_);
+  // Cost grows with the seeds: fewer simulations keep it bounded, and the error says so.
+  const std::int64_t scaled = n_simulations_ * 60 / std::max<std::int64_t>(n_seeds, 60);
+  const std::int64_t n = std::max(scaled, std::min<std::int64_t>(n_simulations_, 100));
+  return known_[question] = simulate_power(grid, n_seeds, n);
 }
 
 std::optional<SeedsNeeded> PowerSearch::seeds_for(GridCorrection correction, double power) {
+  if (is_hopeless(grid_.effect, grid_.alpha, power)) return std::nullopt;
   const auto reaches = [&](std::int64_t n) { return at(n).of(correction).power >= power; };
   std::int64_t too_few =
       minimum_seeds(correction, grid_.n_cells, grid_.n_effective, grid_.alpha) - 1;

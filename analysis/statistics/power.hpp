@@ -61,7 +61,7 @@ struct SeedsNeeded {
 /// Answers about one grid; keeps what it has simulated.
 class PowerSearch {
  public:
-  /// n_simulations 0: the default.
+  /// n_simulations 0: the default. Above 60 seeds fewer are made, in proportion, down to 100.
   explicit PowerSearch(const GridAssumption& grid, std::int64_t n_simulations = 0);
 
   /// Fewest seeds whose simulated power reaches `power`; nothing if kMostSeeds do not.

@@ -14,7 +14,8 @@
 namespace calsweep::analysis {
 namespace {
 
-/// A sweep of four cells with eight seeds; noise-warmup is less sharp than the baseline.
+/// A sweep of four cells with eight seeds; noise-warmup is calibrated (logits of unit
+/// noise and shift 2 are so at sharpness 2), the baseline overconfident.
 class PilotTest : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
@@ -23,7 +24,7 @@ class PilotTest : public ::testing::Test {
     fixtures::SyntheticOptions options;
     options.sharpness = [](const Sweep& s, const Trial& trial) {
       const auto& settings = s.recipes[static_cast<std::size_t>(trial.recipe)].settings;
-      return settings.has("noise_warmup") ? 0.8 : 2.0;
+      return settings.has("noise_warmup") ? 2.0 : 12.0;
     };
     fixtures::write_units(sweep, run_->directory(), options);
     analyze(sweep, run_->directory());
