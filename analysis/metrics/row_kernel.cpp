@@ -65,7 +65,8 @@ CALSWEEP_INLINE void add_class_units(const RowArrays& to, std::int64_t k, Double
   store(at, load<Longs>(at) + (units_up_to_2(p) & lanes));
 }
 
-CALSWEEP_INLINE bool softmax_body(const float* logits, const RowArrays& to) {
+CALSWEEP_INLINE bool softmax_body(const float* logits, const RowArrays& arrays) {
+  const RowArrays to = arrays;  // a copy nothing else points to: its members stay in registers
   Floats spoiled = {0.0F, 0.0F, 0.0F, 0.0F};
   for (std::int64_t first = 0; first < to.n_rows; first += kLanes) {
     const auto rows = rows_from(logits, first, to.n_rows, to.n_classes);
@@ -110,7 +111,8 @@ CALSWEEP_INLINE bool softmax_body(const float* logits, const RowArrays& to) {
 }
 
 template <class Real>
-CALSWEEP_INLINE bool probability_body(const Real* probabilities, const RowArrays& to) {
+CALSWEEP_INLINE bool probability_body(const Real* probabilities, const RowArrays& arrays) {
+  const RowArrays to = arrays;
   Longs outside = {0, 0, 0, 0};
   for (std::int64_t first = 0; first < to.n_rows; first += kLanes) {
     const auto rows = rows_from(probabilities, first, to.n_rows, to.n_classes);
