@@ -32,8 +32,8 @@ struct OodScores {
   const std::vector<double>& of(OodScore score) const;
 };
 
-/// logits: [n, n_classes] row-major; temperature > 0 divides them. At T = 1 max_softmax has the
-/// bits of Predictions::confidence. Throws FormatError for bad input, UsageError for a bad
+/// logits: [n, n_classes] row-major; temperature > 0 divides them. At T = 1 max_softmax is
+/// Predictions::confidence, to rounding. Throws FormatError for bad input, UsageError for a bad
 /// temperature.
 OodScores ood_scores(std::span<const float> logits, std::int64_t n_classes, double temperature,
                      std::string_view what);

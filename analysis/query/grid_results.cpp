@@ -98,8 +98,9 @@ void read_entries(SQLite::Database& db, std::int64_t method_id, GridMethod& meth
   SQLite::Statement rows(
       db,
       "SELECT s.cell_id, s.n, s.mean, s.sd, t.verdict, t.null_reason, t.n_pairs, t.family_size "
-      "FROM summary s LEFT JOIN comparison_test t USING (cell_id, method_id, metric) "
-      "WHERE s.method_id = ? AND s.metric = ?");
+      "FROM summary s LEFT JOIN comparison_test t ON t.cell_id = s.cell_id AND t.method_id = "
+      "s.method_id AND t.metric = s.metric AND t.calibrator = 'none' AND t.reference_calibrator = "
+      "'none' WHERE s.method_id = ? AND s.metric = ? AND s.calibrator = 'none'");
   rows.bind(1, method_id);
   rows.bind(2, grid.metric);
   while (rows.executeStep()) {

@@ -72,7 +72,7 @@ constexpr std::array kQueries = {
         "ood", "AUROC against, and mean confidence on, each out-of-distribution set",
         "SELECT {axes}m.name AS method, s.metric, s.n, s.mean, s.sd, s.median FROM summary s "
         "JOIN cell USING (cell_id) JOIN method m USING (method_id) JOIN metric_definition d "
-        "ON d.key = s.metric WHERE d.set_name GLOB 'ood/*' ORDER BY s.metric, s.cell_id, "
+        "ON d.key = s.metric WHERE s.calibrator = 'none' AND d.set_name GLOB 'ood/*' ORDER BY s.metric, s.cell_id, "
         "s.method_id"},
     NamedQuery{"dynamics", "per epoch, averaged over networks: accuracy, NLL, confidence, ECE",
                "SELECT {axes}method, epoch, count(*) AS networks, avg(train_loss) AS train_loss, "

@@ -44,25 +44,47 @@ TEST(ResultsDbTest, has_a_row_for_every_replicate_and_metric) {
   const auto db = run.directory().results();
   // 4 cells x (6 baseline + 6 warm-up + 6 independent + 3 disjoint + 6 cyclic)
   EXPECT_EQ(ask(db, "SELECT count(*) FROM replicate WHERE status = 'analysed'"), "108");
-  EXPECT_EQ(ask(db,
-                "SELECT count(*) FROM replicate_metric WHERE metric = 'auroc' AND "
-                "convention = 'max_softmax' AND value BETWEEN 0.5 AND 1 AND set_name = 'ood/kmnist'"),
-            "108");
+  EXPECT_EQ(
+      ask(db,
+          "SELECT count(*) FROM replicate_metric WHERE metric = 'auroc' AND "
+          "convention = 'max_softmax' AND value BETWEEN 0.5 AND 1 AND set_name = 'ood/kmnist'"),
+      "108");
   EXPECT_EQ(ask(db, "SELECT count(*) FROM cell_summary"), "20");
   EXPECT_EQ(ask(db,
                 "SELECT n FROM cell_summary WHERE depth = 4 AND size = 500 AND "
                 "method = 'pooled'"),
             "3");
   EXPECT_EQ(ask(db,
-                "SELECT count(*) FROM reliability WHERE set_name = 'test' AND "
-                "convention = 'guo2017'"),
-            "1620");
+                "SELECT sum(count) FROM reliability WHERE set_name = 'test' AND "
+                "convention = 'guo2017' AND n_bins = 15 AND calibrator = 'none'"),
+            "21600");
   EXPECT_EQ(ask(db,
                 "SELECT sum(count) FROM reliability WHERE set_name = 'test' AND "
                 "convention = 'guo2017' AND method = 'baseline' AND depth = 2 AND size = 500 "
-                "AND seed = 3"),
+                "AND seed = 3 AND n_bins = 15 AND calibrator = 'none'"),
             "200");
   EXPECT_EQ(ask(db, "SELECT train_loss IS NULL FROM dynamics WHERE epoch = 0"), "1");
+}
+
+// 56 predictors x 5 conventions. The promise of the confidence cells: the ECE of any slice, in any convention, is a SUM.
+TEST(ResultsDbTest, every_equal_width_ece_is_a_sum_over_confidence_cells) {
+  const auto sweep = make_sweep(small_spec(2));
+  const TemporaryRun run;
+  write_units(sweep, run.directory());
+  analyze(sweep, run.directory());
+  const auto db = run.directory().results();
+  // Conventions whose confidence of a bin is its mean, and whose denominator is all rows.
+  EXPECT_EQ(ask(db,
+                "WITH b AS (SELECT predictor_id, convention, bin, sum(count) AS n, sum(correct) AS "
+                "k, sum(sum_confidence) AS c FROM confidence_count JOIN convention_bin USING "
+                "(confidence_cell) JOIN convention d ON d.name = convention AND n_bins = "
+                "default_bins WHERE set_name = 'test' AND calibrator = 'none' AND bin IS NOT NULL "
+                "GROUP BY 1, 2, 3), e AS (SELECT predictor_id, convention, sum(abs(k - c)) / 200 "
+                "AS ece FROM b GROUP BY 1, 2) SELECT count(*) || ' ' || (max(abs(ece - value)) < "
+                "1e-12) FROM e JOIN metric m USING (predictor_id, convention) WHERE m.metric = "
+                "'ece' AND m.set_name = 'test' AND m.calibrator = 'none' AND convention IN "
+                "('guo2017', 'exact', 'torchmetrics', 'netcal', 'kumar2019-ew')"),
+            "280 1");
 }
 
 TEST(ResultsDbTest, is_equal_whatever_the_packing_order_and_host) {

@@ -131,8 +131,8 @@ TEST(EnsembleViewTest, pools_as_the_analysis_of_a_sweep_does) {
   }
   const std::vector<std::int32_t> labels(30, 3);
   const auto pooled = pooled_probabilities(EnsembleView(with_ids(table), 10, "ensemble"));
-  EXPECT_EQ(predict_from_probabilities(pooled, 10, labels, "pooled").sum_nll,
-            pool.predictions(labels, "pool").sum_nll);
+  EXPECT_NEAR(predict_from_probabilities(pooled, 10, labels, "pooled").nll().value,
+              pool.predictions(labels, "pool").nll().value, 1e-13);
 }
 
 TEST(DisagreementTest, by_hand) {
