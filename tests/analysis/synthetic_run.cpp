@@ -160,10 +160,11 @@ std::string dump_results(const fs::path& results_db) {
   std::string dump;
   std::vector<std::string> names;
   SQLite::Statement objects(
-      db, "SELECT name, sql FROM sqlite_master WHERE name <> 'provenance' ORDER BY rowid");
+      db, "SELECT name, sql, type FROM sqlite_master WHERE name <> 'provenance' ORDER BY rowid");
   while (objects.executeStep()) {
     dump += objects.getColumn(0).getString() + ": " + objects.getColumn(1).getString() + "\n";
-    if (!objects.getColumn(1).isNull()) names.push_back(objects.getColumn(0).getString());
+    if (objects.getColumn(2).getString() == "table")
+      names.push_back(objects.getColumn(0).getString());
   }
   for (const auto& name : names) {
     SQLite::Statement rows(db, "SELECT * FROM \"" + name + "\"");

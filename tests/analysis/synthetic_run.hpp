@@ -48,7 +48,7 @@ struct SyntheticOptions {
 std::vector<UnitId> write_units(const Sweep& sweep, const RunDirectory& run,
                                 const SyntheticOptions& options = {});
 
-/// Every row of every table and view but `provenance`, as text.
+/// Every row of every table but `provenance`, and the definition of every view, as text.
 std::string dump_results(const std::filesystem::path& results_db);
 
 /// One value as text.
