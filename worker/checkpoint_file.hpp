@@ -1,11 +1,11 @@
 // Checkpoint files: the exact state of one stack that is not sealed yet. Format:
 // docs/checkpoints.md.
 //
-// A checkpoint is what torch.load reads as a dictionary: "format", "stack" (the id), "kind"
-// ("training" or "finished"), "work", "semantics" (kTrainingSemantics), "made_on" (what rounding
-// depends on) and "checksum", then the state as its owners name it to a StateVisitor. Whoever
-// changes a name or a meaning bumps kCheckpointFormat: files of another format are ignored, never
-// misread.
+// A checkpoint is what torch.load(file, weights_only=False) reads as a dictionary: "format",
+// "stack" (the id), "kind" ("training" or "finished"), "work", "semantics" (kTrainingSemantics),
+// "made_on" (what rounding depends on) and "checksum", then the state as its owners name it to a
+// StateVisitor. Whoever changes a name or a meaning bumps kCheckpointFormat: files of another
+// format are ignored, never misread.
 #pragma once
 
 #include <ATen/core/Dict.h>
@@ -20,7 +20,7 @@
 
 namespace calsweep::worker {
 
-inline constexpr std::int64_t kCheckpointFormat = 1;
+inline constexpr std::int64_t kCheckpointFormat = 2;
 
 enum class CheckpointKind { Training, Finished };
 
