@@ -135,6 +135,7 @@ std::int64_t write_checkpoint(const std::filesystem::path& file, const Checkpoin
   content.insert("format", kCheckpointFormat);
   content.insert("stack", label.stack.str());
   content.insert("kind", label.kind == CheckpointKind::Training ? kTraining : kFinished);
+  content.insert("work", label.work);
   content.insert("semantics", std::int64_t{kTrainingSemantics});
   content.insert("made_on", label.made_on);
   StateSaver saver(content);
@@ -163,6 +164,7 @@ StoredCheckpoint::StoredCheckpoint(const std::filesystem::path& file, const Stac
   check_origin("device", pickled.text("made_on"), made_on);
   const std::string kind = pickled.text("kind");
   if (kind != kTraining && kind != kFinished) pickled.refuse("has an unexpected kind");
+  work_ = pickled.integer("work");
   kind_ = kind == kTraining ? CheckpointKind::Training : CheckpointKind::Finished;
 }
 

@@ -1,10 +1,11 @@
 // Checkpoint files: the exact state of one stack that is not sealed yet. Format:
 // docs/checkpoints.md.
 //
-// A checkpoint is what torch.load reads as a dictionary: "format", "stack" (the id), "kind"
-// ("training" or "finished"), "semantics" (kTrainingSemantics), "made_on" (what rounding depends
-// on) and "checksum", then the state as its owners name it to a StateVisitor. Whoever changes a
-// name or a meaning bumps kCheckpointFormat: files of another format are ignored, never misread.
+// A checkpoint is what torch.load(file, weights_only=False) reads as a dictionary: "format",
+// "stack" (the id), "kind" ("training" or "finished"), "work", "semantics" (kTrainingSemantics),
+// "made_on" (what rounding depends on) and "checksum", then the state as its owners name it to a
+// StateVisitor. Whoever changes a name or a meaning bumps kCheckpointFormat: files of another
+// format are ignored, never misread.
 #pragma once
 
 #include <ATen/core/Dict.h>
@@ -19,7 +20,7 @@
 
 namespace calsweep::worker {
 
-inline constexpr std::int64_t kCheckpointFormat = 1;
+inline constexpr std::int64_t kCheckpointFormat = 2;
 
 enum class CheckpointKind { Training, Finished };
 
@@ -38,7 +39,8 @@ class UnfitCheckpoint : public CalsweepError {
 struct CheckpointLabel {
   StackId stack;
   CheckpointKind kind = CheckpointKind::Training;
-  std::string made_on;  ///< describe_numerics()
+  std::string made_on;    ///< describe_numerics()
+  std::int64_t work = 0;  ///< of the stack's, done; in WorkProgress's unit
 };
 
 /// Appears complete or not at all; returns its size in bytes. `pulse` is called every few
@@ -54,12 +56,14 @@ class StoredCheckpoint {
                    const std::string& made_on, const std::function<void()>& pulse = {});
 
   CheckpointKind kind() const { return kind_; }
+  double work() const { return static_cast<double>(work_); }
   /// Throws UnfitCheckpoint; what was visited until then has changed.
   void restore(const VisitState& state) const;
 
  private:
   c10::impl::GenericDict content_;
   CheckpointKind kind_ = CheckpointKind::Training;
+  std::int64_t work_ = 0;
 };
 
 /// SHA-256 over every entry but "checksum", in the dictionary's order.

@@ -1,4 +1,5 @@
-// Files that torch.load reads as a dictionary of names: how stages and checkpoints are stored.
+// Files that torch.load(file, weights_only=False) reads as a dictionary of names: how stages and
+// checkpoints are stored.
 #pragma once
 
 #include <ATen/core/Dict.h>

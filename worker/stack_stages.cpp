@@ -30,7 +30,7 @@ void StackTraining::warm_up() {
   };
   if (checkpoints_ != nullptr && checkpoints_->in_training() != nullptr) {
     checkpoints_->in_training()->restore(state);
-    checkpoints_->resumed(work * static_cast<double>(step), "noise step " + std::to_string(step));
+    checkpoints_->resumed("noise step " + std::to_string(step));
   }
   while (step < steps) {
     if (step % kWarmupChunk == 0) {

@@ -89,7 +89,6 @@ void StackTraining::visit_task(StateVisitor& visitor, Task& task) {
   task.batches.visit_state(visitor);
   visitor.tensor("epoch_losses", task.losses);
   records_.visit_state(visitor, task.epoch, task.steps_before());
-  visitor.real("work", work_);
   double seconds = std::chrono::duration<double>(Clock::now() - task.started).count();
   visitor.real("seconds", seconds);
   if (!visitor.restoring()) return;
@@ -105,8 +104,9 @@ bool StackTraining::resume_task(Task& task) {
   }
   task.batches.begin_epoch();
   task.batches.skip_to(task.step);
-  checkpoints_->resumed(
-      work_, "epoch " + std::to_string(task.epoch) + ", step " + std::to_string(task.step));
+  work_ = checkpoints_->in_training()->work();
+  checkpoints_->resumed("epoch " + std::to_string(task.epoch) + ", step " +
+                        std::to_string(task.step));
   return true;
 }
 

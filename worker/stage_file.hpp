@@ -1,8 +1,9 @@
 // Stage files: the state of one network after its warm-up, shared by all trials that need it.
 //
-// A stage file is what torch.load reads as a dictionary: "format" (1), "stage" (the id), "checksum"
-// (SHA-256 over names and values) and the tensors of StackedNetwork::state(). No optimiser state:
-// the task starts with a fresh one. Whoever changes the tensors' names or order bumps kStageFormat.
+// A stage file is what torch.load(file, weights_only=False) reads as a dictionary: "format" (1),
+// "stage" (the id), "checksum" (SHA-256 over names and values) and the tensors of
+// StackedNetwork::state(). No optimiser state: the task starts with a fresh one. Whoever changes
+// the tensors' names or order bumps kStageFormat.
 #pragma once
 
 #include <filesystem>

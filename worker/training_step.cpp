@@ -11,7 +11,7 @@ const at::Tensor& SoftCrossEntropy::operator()(const at::Tensor& logits, const a
   }
   at::_log_softmax_out(log_probabilities_, logits, -1, /*half_to_float=*/false);
   at::mul_out(gradient_, log_probabilities_, targets);
-  at::sum_out(losses, gradient_, {0, 2});
+  at::sum_out(losses, gradient_, at::IntArrayRef({0, 2}));
   losses.div_(-batch);
   at::exp_out(gradient_, log_probabilities_);
   gradient_.sub_(targets).div_(batch);

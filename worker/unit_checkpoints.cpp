@@ -44,8 +44,8 @@ void UnitCheckpoints::begin_stack(const Stack& stack) {
   current_work_ = stack_work(stack, kind_);
   current_held_ = 0.0;
   stored_.reset();
-  while_evaluating({}, 0.0);
   find(current_);
+  while_evaluating({}, 0.0);
 }
 
 void UnitCheckpoints::find(const StackId& id) {
@@ -54,6 +54,8 @@ void UnitCheckpoints::find(const StackId& id) {
   if (!fs::exists(file, ignored)) return;
   try {
     stored_.emplace(file, id, policy_.made_on, [&] { progress_.advance(0.0); });
+    const bool finished = stored_->kind() == CheckpointKind::Finished;
+    current_held_ = finished ? current_work_ : stored_->work();
   } catch (const FormatError& error) {
     reject(error.what());
   } catch (const CalsweepError& error) {  // foreign, or not readable
@@ -63,6 +65,7 @@ void UnitCheckpoints::find(const StackId& id) {
 
 void UnitCheckpoints::reject(const std::string& why) {
   stored_.reset();
+  current_held_ = 0.0;
   const std::string lost = "; the stack is trained from its beginning";
   try {
     const fs::path moved = directory_.quarantine_file(directory_.checkpoint(current_));
@@ -86,12 +89,11 @@ std::optional<std::vector<TrialRecord>> UnitCheckpoints::finished_records(const 
     return std::nullopt;
   }
   skip_stack("its checkpoint holds its results");
-  current_held_ = current_work_;
   return records;
 }
 
-void UnitCheckpoints::resumed(double work, const std::string& where) {
-  current_held_ = work;
+void UnitCheckpoints::resumed(const std::string& where) {
+  const double work = current_held_;
   resumed_ += work;
   progress_.reach(reached_ + work);
   log_info("stack " + current_.str() + " continues from its checkpoint: " + where + ", " +
@@ -119,18 +121,19 @@ void UnitCheckpoints::while_evaluating(const VisitState& state, double work) {
 }
 
 void UnitCheckpoints::save(const VisitState& state, double work) {
-  if (state && write(current_, CheckpointKind::Training, state)) current_held_ = work;
+  if (state && write(current_, CheckpointKind::Training, work, state)) current_held_ = work;
   while (!unsaved_.empty()) {
     FinishedStack& finished = unsaved_.back();
     const auto visit = [&](StateVisitor& v) { visit_finished(v, finished.records); };
-    if (!write(finished.id, CheckpointKind::Finished, visit)) break;
+    if (!write(finished.id, CheckpointKind::Finished, finished.work, visit)) break;
     held_ += finished.work - finished.held;
     unsaved_.pop_back();
   }
   last_ = Clock::now();
 }
 
-bool UnitCheckpoints::write(const StackId& id, CheckpointKind kind, const VisitState& state) {
+bool UnitCheckpoints::write(const StackId& id, CheckpointKind kind, double work,
+                            const VisitState& state) {
   const auto begun = Clock::now();
   const auto complain = [&](const std::string& why) {
     if (!complained_) log_error("no checkpoint for now, training goes on: " + why);
@@ -140,8 +143,9 @@ bool UnitCheckpoints::write(const StackId& id, CheckpointKind kind, const VisitS
   try {
     std::error_code ignored;  // writing says what is wrong
     fs::create_directories(directory_.checkpoints(), ignored);
-    const auto bytes = write_checkpoint(directory_.checkpoint(id), {id, kind, policy_.made_on},
-                                        state, [&] { progress_.advance(0.0); });
+    const auto bytes = write_checkpoint(
+        directory_.checkpoint(id), {id, kind, policy_.made_on, static_cast<std::int64_t>(work)},
+        state, [&] { progress_.advance(0.0); });
     const std::chrono::duration<double, std::milli> taken = Clock::now() - begun;
     log_info("checkpoint of stack " + id.str() + ": " + std::to_string(bytes >> 10) + " KiB in " +
              std::to_string(static_cast<int>(taken.count())) + " ms");

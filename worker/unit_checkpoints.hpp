@@ -52,8 +52,8 @@ class UnitCheckpoints {
   void reject(const std::string& why);
   /// All of the stack was done before.
   void skip_stack(const std::string& why);
-  /// Training goes on from what was found, `work` of the stack done.
-  void resumed(double work, const std::string& where);
+  /// Training goes on from what was found.
+  void resumed(const std::string& where);
 
   /// After a step: the stack has done `work`, and `state` saves it. Throws UnitStopped.
   void at_boundary(const VisitState& state, double work);
@@ -68,7 +68,8 @@ class UnitCheckpoints {
   /// To be called when the unit is sealed.
   void remove_all();
 
-  /// Shares of the unit's work: held by files now; taken from files instead of being done.
+  /// Shares of the unit's work: held by files now, as far as its stacks were looked at; taken from
+  /// files instead of being done.
   double held_fraction() const;
   double resumed_fraction() const;
 
@@ -83,7 +84,7 @@ class UnitCheckpoints {
   void find(const StackId& id);
   void save(const VisitState& state, double work);
   /// False if it could not be written.
-  bool write(const StackId& id, CheckpointKind kind, const VisitState& state);
+  bool write(const StackId& id, CheckpointKind kind, double work, const VisitState& state);
   void end_stack(double held);
   void remove(const StackId& id) const;
   double share(double work) const {

@@ -16,6 +16,7 @@
 #include "worker/optimizer.hpp"
 #include "worker/pickled_dictionary.hpp"
 #include "worker/stack_training.hpp"
+#include "worker/torch_runtime.hpp"
 
 namespace calsweep::worker {
 namespace {
@@ -392,6 +393,19 @@ TEST(CheckpointTest, damage_anywhere_is_noticed_or_harmless) {
   EXPECT_GT(noticed, tried / 2);
   testing::write_bytes(sweep.file(), {});
   EXPECT_THROW(StoredCheckpoint(sweep.file(), id, "here"), FormatError);
+}
+
+TEST(DeviceTest, the_probe_agrees_with_a_sound_device_and_errors_are_told_apart) {
+  EXPECT_TRUE(device_computes(at::kCPU));
+  const auto thrown = [](const std::string& text) {
+    return c10::Error({__func__, __FILE__, static_cast<std::uint32_t>(__LINE__)}, text);
+  };
+  EXPECT_TRUE(is_device_error(thrown("CUDA error: an illegal memory access was encountered")));
+  EXPECT_TRUE(is_device_error(thrown("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED")));
+  EXPECT_FALSE(is_device_error(thrown("mat1 and mat2 shapes cannot be multiplied")));
+  EXPECT_TRUE(is_out_of_memory(thrown("CUDA out of memory. Tried to allocate 20 GiB")));
+  EXPECT_TRUE(is_out_of_memory(thrown("DefaultCPUAllocator: can't allocate memory")));
+  EXPECT_FALSE(is_out_of_memory(thrown("CUDA error: an illegal memory access")));
 }
 
 TEST(CheckpointTest, finished_records_come_back_bit_for_bit) {

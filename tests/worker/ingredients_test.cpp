@@ -179,7 +179,7 @@ TEST(NoiseBatchesTest, pixels_have_mean_zero_and_the_stated_deviation) {
     const double largest = batch.inputs.abs().max().item<double>();
     EXPECT_EQ(largest <= 2.0 * std::sqrt(3.0), std::string(distribution) == "uniform");
     EXPECT_TRUE(torch::allclose(batch.targets.sum(2), torch::ones({500, 2})));
-    EXPECT_NEAR(batch.targets.mean({0, 1}).max().item<double>(), 0.1, 0.04);
+    EXPECT_NEAR(batch.targets.mean(at::IntArrayRef({0, 1})).max().item<double>(), 0.1, 0.04);
   }
 }
 
