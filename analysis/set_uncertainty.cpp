@@ -7,6 +7,7 @@
 #include <limits>
 #include <string_view>
 
+#include "analysis/metrics/bin_finder.hpp"
 #include "analysis/metrics/calibration_error.hpp"
 #include "analysis/metrics/smooth_ece.hpp"
 #include "analysis/metrics/sorted_calibration_error.hpp"
@@ -32,12 +33,22 @@ MetricValue* find(std::vector<MetricValue>& metrics, std::string_view name) {
   return nullptr;
 }
 
+template <class List>
+bool is_one_of(const List& list, std::string_view name) {
+  return std::find(std::begin(list), std::end(list), name) != std::end(list);
+}
+
 using ErrorMember = Measured CalibrationError::*;
 constexpr std::pair<std::string_view, ErrorMember> kErrors[] = {
     {"ece", &CalibrationError::ece},
     {"mce", &CalibrationError::mce},
     {"rmsce", &CalibrationError::rmsce},
     {"overconfidence_error", &CalibrationError::oe}};
+
+/// Each bootstrap resample costs a draw per row: so many are enough for the ends of an interval.
+constexpr std::int64_t kBootstrapResamples = 400;
+/// Conventions whose MCE has a floor.
+constexpr std::string_view kWithFloorOfMce[] = {"exact", "guo2017", "noise2026"};
 
 /// The bins of a convention, which each of its functionals shares.
 GroupBins bins_of(const ConfidenceProfile& profile, const Convention& convention,
@@ -74,6 +85,7 @@ void request_conventions(const UncertaintyInput& input, std::vector<MetricValue>
       const auto name = name_of(metric, convention.name);
       const auto* value = find(metrics, name);
       if (value == nullptr || !value->value.has_value()) continue;
+      if (metric == "mce" && !is_one_of(kWithFloorOfMce, convention.name)) continue;
       request.binned.push_back(
           {name, bins,
            [&convention, member = member](std::span<const BinTally> tallies, std::int64_t n) {
@@ -173,19 +185,19 @@ void add_intervals(const UncertaintyInput& input, const SummaryRequest& request,
   }
   if (!brier.empty()) means.push_back({name_of("brier", ""), brier});
   const Convention& guo = find_convention("guo2017");
+  const auto edges = BinFinder(guo, guo.default_bins).edges();
   const std::vector<ProfileFunctional> errors = {
       {name_of("ece", "guo2017"),
-       [&guo](const ConfidenceProfile& profile) {
-         std::int64_t n_bins = 0;
-         const auto bins = bins_of(profile, guo, n_bins);
-         return error_of(guo, &CalibrationError::ece, bin_tallies(profile, bins), profile.n_rows());
+       [&edges](const ConfidenceProfile& profile) {
+         const auto bins = edge_bins(profile, edges, ClosedSide::Upper);
+         return binned_errors(bin_tallies(profile, bins), profile.n_rows()).l1;
        }},
       {name_of("ece", "equal-mass"),
        [](const ConfidenceProfile& profile) { return equal_mass_errors(profile).l1.value; }},
       {name_of("ks", ""),
        [](const ConfidenceProfile& profile) { return ks_error(profile).value; }}};
   BootstrapOptions options;
-  options.n_resamples = request.resamples;
+  options.n_resamples = std::min(request.resamples, kBootstrapResamples);
   options.key = "bootstrap|" + request.set;
   options.jackknife_blocks = 2;  // none is needed
   const double infinity = std::numeric_limits<double>::infinity();

@@ -61,9 +61,7 @@ struct AnalysisOptions {
   std::string reference;  ///< method the others are compared with
   double alpha = 0.05;    ///< significance level after correction
   /// Post-hoc calibrators applied to every network and ensemble (docs/calibrators.md).
-  std::vector<std::string> calibrators = {"temperature",       "vector",   "matrix",
-                                          "histogram-binning", "isotonic", "isotonic-top-label",
-                                          "beta"};
+  std::vector<std::string> calibrators = {"temperature", "vector", "isotonic-top-label"};
   std::int64_t cross_fitting_folds = 0;  ///< without validation rows: folds of test; 0: none
   std::int64_t resamples = 1000;         ///< draws for floors and intervals; 0: none
   double conformal_alpha = 0.1;          ///< prediction sets aim at a coverage of 1 - this
