@@ -3,13 +3,22 @@
 #include <fmt/format.h>
 
 #include "analysis/metrics/metric_definitions.hpp"
+#include "analysis/predictor_outputs.hpp"
 #include "sweeps/errors.hpp"
 
 namespace calsweep::analysis {
 namespace {
 
 SetData read_set(const UnitFileReader& file, const TrialId& id, const std::string& set) {
-  SetData data{set, file.logits(id, set), {}, fmt::format("trial {}, \"{}\"", id.hex(), set)};
+  SetData data;
+  data.set = set;
+  data.what = fmt::format("trial {}, \"{}\"", id.hex(), set);
+  if (file.outputs() == Outputs::Probabilities) {
+    data.probabilities = file.probabilities(id, set);
+    data.logits = log_probabilities(data.probabilities);
+  } else {
+    data.logits = file.logits(id, set);
+  }
   if (is_ood(set)) return data;
   data.labels = file.labels(set);
   // An empty set counts as labelled; a set with rows must have its labels.

@@ -14,8 +14,10 @@ namespace calsweep::analysis {
 
 /// One input set seen by one network.
 struct SetData {
-  std::string set;                   ///< "test", "validation", "ood/mnist"
-  std::vector<float> logits;         ///< [n_rows, n_classes] row-major
+  std::string set;                    ///< "test", "validation", "ood/mnist"
+  std::vector<float> logits;          ///< [n_rows, n_classes] row-major
+  std::vector<double> probabilities;  ///< the same shape, if the file holds these; then `logits`
+                                      ///< are their log_probabilities()
   std::vector<std::int32_t> labels;  ///< [n_rows]; empty for "ood/…"
   std::string what;                  ///< names trial and set in messages
 };

@@ -11,6 +11,9 @@ constexpr float kLogOfZero = -745.0F;
 }  // namespace
 
 SetOutputs outputs_of(const SetData& set, std::int64_t n_classes) {
+  if (!set.probabilities.empty()) {
+    return outputs_of(set.set, set.what, n_classes, set.labels, set.probabilities);
+  }
   SetOutputs made;
   made.set = set.set;
   made.what = set.what;

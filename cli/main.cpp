@@ -6,6 +6,7 @@
 
 #include "analysis/query/table_format.hpp"
 #include "cli/commands.hpp"
+#include "cli/import_command.hpp"
 #include "sweeps/errors.hpp"
 #include "sweeps/log.hpp"
 #include "sweeps/version.hpp"
@@ -140,6 +141,18 @@ void add_status(CLI::App& app, int& exit_code) {
   command->callback([&] { exit_code = status(directory, json); });
 }
 
+void add_import(CLI::App& app, int& exit_code) {
+  static ImportOptions options;
+  auto* command = app.add_subcommand(
+      "import", "Take logits or probabilities of networks that were trained elsewhere");
+  command->add_option("MANIFEST", options.manifest, "TOML file that says what each file is")
+      ->required();
+  command->add_option("--dir", options.directory, "run directory (default: runs/<name>)");
+  command->add_option("--data", options.data,
+                      "folder where the manifest's files lie (default: the manifest's own)");
+  command->callback([&] { exit_code = import_records(options); });
+}
+
 void add_analyze(CLI::App& app, int& exit_code) {
   static fs::path directory;
   static bool rebuild = false;
@@ -232,6 +245,7 @@ int parse_and_run(int argc, char** argv) {
   add_run(app, exit_code);
   add_slurm(app, exit_code);
   add_status(app, exit_code);
+  add_import(app, exit_code);
   add_analyze(app, exit_code);
   add_query(app, exit_code);
   add_export(app, exit_code);

@@ -6,12 +6,14 @@
 #include <functional>
 
 #include "cli/commands.hpp"
+#include "cli/import_command.hpp"
 #include "cli/run_preparation.hpp"
 #include "orchestrator/run_sweep.hpp"
 #include "orchestrator/status_file.hpp"
 #include "orchestrator/stop_signal.hpp"
 #include "orchestrator/walltime.hpp"
 #include "sweeps/errors.hpp"
+#include "sweeps/imported/imported_sweep.hpp"
 #include "sweeps/log.hpp"
 
 namespace calsweep::cli {
@@ -126,6 +128,7 @@ int status(const fs::path& directory, bool json) {
     throw UsageError(fmt::format("{} is not a run directory: it holds no sweep.toml and data.json",
                                  directory.string()));
   }
+  if (imported::holds_imported_sweep(run)) return imported_status(directory, json);
   const auto status = orchestrator::read_status(run);
   if (json) {
     fmt::print("{}\n", orchestrator::status_json(status));

@@ -5,19 +5,12 @@
 #include <set>
 #include <unordered_map>
 
+#include "sweeps/axis_names.hpp"
 #include "sweeps/errors.hpp"
 #include "sweeps/sweep.hpp"
 
 namespace calsweep {
 namespace {
-
-// Column names that views of results.db use beside the axes.
-const std::set<std::string>& reserved_names() {
-  static const std::set<std::string> names = {"method",    "seed", "member", "metric",
-                                              "reference", "n",    "cell",   "label",
-                                              "trial",     "set",  "value",  "verdict"};
-  return names;
-}
 
 std::string last_part(const std::string& path) { return path.substr(path.rfind('.') + 1); }
 
@@ -28,7 +21,7 @@ std::vector<std::string> short_names(const std::vector<std::string>& paths) {
       return last_part(other) == last_part(path);
     });
     std::string name = last_part(path);
-    if (same > 1 || reserved_names().contains(name)) {
+    if (same > 1 || reserved_axis_names().contains(name)) {
       name = path;
       std::replace(name.begin(), name.end(), '.', '_');
     }
@@ -210,6 +203,13 @@ class Expander {
 };
 
 }  // namespace
+
+const std::set<std::string>& reserved_axis_names() {
+  static const std::set<std::string> names = {"method",    "seed", "member", "metric",
+                                              "reference", "n",    "cell",   "label",
+                                              "trial",     "set",  "value",  "verdict"};
+  return names;
+}
 
 std::string_view to_string(EnsembleMembers members) {
   switch (members) {

@@ -68,6 +68,35 @@ Handle chunked(std::span<const hsize_t> shape, std::size_t element_bytes) {
   return list;
 }
 
+// Without times: the same content gives the same bytes.
+void forget_times(hid_t creation) {
+  check_status(H5Pset_obj_track_times(creation, false), "set up a dataset");
+}
+
+struct RowSelection {
+  Handle file_space, memory_space;
+};
+
+RowSelection select_rows(hid_t dataset, hsize_t first, hsize_t n, const std::string& what) {
+  RowSelection selection{check(H5Dget_space(dataset), what), {}};
+  auto count = shape_of(dataset);
+  if (count.empty() || count.size() > 2) throw FormatError(what + ": it has no rows");
+  std::vector<hsize_t> start(count.size(), 0);
+  start[0] = first;
+  count[0] = n;
+  check_status(H5Sselect_hyperslab(selection.file_space.get(), H5S_SELECT_SET, start.data(),
+                                   nullptr, count.data(), nullptr),
+               what);
+  selection.memory_space =
+      check(H5Screate_simple(static_cast<int>(count.size()), count.data(), nullptr), what);
+  return selection;
+}
+
+herr_t collect_name(hid_t, const char* name, const H5L_info_t*, void* out) {
+  static_cast<std::vector<std::string>*>(out)->emplace_back(name);
+  return 0;
+}
+
 // A damaged shape must not make us ask for more memory than the file could fill: nothing of ours is
 // compressed, so every element is there.
 void check_is_stored(hid_t dataset, std::size_t points, const std::string& what) {
@@ -75,7 +104,8 @@ void check_is_stored(hid_t dataset, std::size_t points, const std::string& what)
   const std::size_t element_bytes = H5Tget_size(type.get());
   if (element_bytes == 0) throw FormatError(fmt::format("cannot {}: it has no type", what));
   if (points > H5Dget_storage_size(dataset) / element_bytes) {
-    throw FormatError(fmt::format("cannot {}: it claims {} elements and holds fewer", what, points));
+    throw FormatError(
+        fmt::format("cannot {}: it claims {} elements and holds fewer", what, points));
   }
 }
 
@@ -160,21 +190,28 @@ double read_real(hid_t object, const std::string& name) {
   return value;
 }
 
-void write_dataset(hid_t parent, const std::string& name, hid_t type,
-                   std::span<const hsize_t> shape, const void* data) {
+Handle create_dataset(hid_t parent, const std::string& name, hid_t type,
+                      std::span<const hsize_t> shape) {
   const std::string what = fmt::format("write the dataset '{}'", name);
   const Handle space =
       check(H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr), what);
   const bool empty = std::any_of(shape.begin(), shape.end(), [](hsize_t n) { return n == 0; });
   const Handle creation =
       empty ? check(H5Pcreate(H5P_DATASET_CREATE), what) : chunked(shape, H5Tget_size(type));
+  forget_times(creation.get());
   const Handle links = check(H5Pcreate(H5P_LINK_CREATE), what);
   check_status(H5Pset_create_intermediate_group(links.get(), 1), what);
-  const Handle dataset = check(
+  return check(
       H5Dcreate2(parent, name.c_str(), type, space.get(), links.get(), creation.get(), H5P_DEFAULT),
       what);
-  if (empty) return;
-  check_status(H5Dwrite(dataset.get(), type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data), what);
+}
+
+void write_dataset(hid_t parent, const std::string& name, hid_t type,
+                   std::span<const hsize_t> shape, const void* data) {
+  const Handle dataset = create_dataset(parent, name, type, shape);
+  if (std::any_of(shape.begin(), shape.end(), [](hsize_t n) { return n == 0; })) return;
+  check_status(H5Dwrite(dataset.get(), type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data),
+               fmt::format("write the dataset '{}'", name));
 }
 
 std::size_t open_dataset(hid_t parent, const std::string& name, Handle& dataset) {
@@ -185,6 +222,41 @@ std::size_t open_dataset(hid_t parent, const std::string& name, Handle& dataset)
   if (points < 0) throw FormatError(fmt::format("cannot {}: {}", what, reason()));
   check_is_stored(dataset.get(), static_cast<std::size_t>(points), what);
   return static_cast<std::size_t>(points);
+}
+
+std::vector<hsize_t> shape_of(hid_t dataset) {
+  const Handle space = check(H5Dget_space(dataset), "read a shape");
+  const int rank = H5Sget_simple_extent_ndims(space.get());
+  if (rank < 0) throw FormatError("cannot read a shape: " + reason());
+  std::vector<hsize_t> shape(static_cast<std::size_t>(rank));
+  if (rank > 0) H5Sget_simple_extent_dims(space.get(), shape.data(), nullptr);
+  return shape;
+}
+
+void write_rows(hid_t dataset, hid_t type, hsize_t first, hsize_t n, const void* data) {
+  if (n == 0) return;
+  const auto rows = select_rows(dataset, first, n, "write rows");
+  check_status(
+      H5Dwrite(dataset, type, rows.memory_space.get(), rows.file_space.get(), H5P_DEFAULT, data),
+      "write rows");
+}
+
+void read_rows(hid_t dataset, hid_t type, hsize_t first, hsize_t n, void* data) {
+  if (n == 0) return;
+  const auto rows = select_rows(dataset, first, n, "read rows");
+  check_status(
+      H5Dread(dataset, type, rows.memory_space.get(), rows.file_space.get(), H5P_DEFAULT, data),
+      "read rows");
+}
+
+std::vector<std::string> child_names(hid_t parent, const std::string& group) {
+  std::vector<std::string> names;
+  if (!exists(parent, group)) return names;
+  const auto handle =
+      check(H5Gopen2(parent, group.c_str(), H5P_DEFAULT), "open the group '" + group + "'");
+  check_status(H5Literate(handle.get(), H5_INDEX_NAME, H5_ITER_INC, nullptr, collect_name, &names),
+               "list the group '" + group + "'");
+  return names;
 }
 
 bool exists(hid_t parent, const std::string& name) {

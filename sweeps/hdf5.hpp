@@ -1,7 +1,7 @@
 // A thin RAII layer over the HDF5 C API: handles that close themselves, calls that throw.
 //
 // Every failure becomes an exception with HDF5's own error stack in its text; the library never
-// prints. Only unit_file.cpp includes this.
+// prints. Only unit_file.cpp and the import of HDF5 files include this.
 #pragma once
 
 #include <hdf5.h>
@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace calsweep::hdf5 {
 
@@ -55,8 +56,20 @@ double read_real(hid_t object, const std::string& name);
 /// groups on the way to `name` are made. An empty dataset is stored contiguously.
 void write_dataset(hid_t parent, const std::string& name, hid_t type,
                    std::span<const hsize_t> shape, const void* data);
+/// The same, to be filled by write_rows().
+Handle create_dataset(hid_t parent, const std::string& name, hid_t type,
+                      std::span<const hsize_t> shape);
 /// Number of elements of a dataset; opens it into `dataset`.
 std::size_t open_dataset(hid_t parent, const std::string& name, Handle& dataset);
+
+/// The sizes of a dataset's dimensions.
+std::vector<hsize_t> shape_of(hid_t dataset);
+/// Whole rows [first, first + n) of a dataset of one or two dimensions, row-major in memory.
+void write_rows(hid_t dataset, hid_t type, hsize_t first, hsize_t n, const void* data);
+void read_rows(hid_t dataset, hid_t type, hsize_t first, hsize_t n, void* data);
+
+/// Names of what lies in a group, sorted; none if there is no such group.
+std::vector<std::string> child_names(hid_t parent, const std::string& group);
 
 bool exists(hid_t parent, const std::string& name);
 

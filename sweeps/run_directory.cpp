@@ -11,6 +11,8 @@
 #include <sstream>
 
 #include "sweeps/errors.hpp"
+#include "sweeps/imported/imported_sweep.hpp"
+#include "sweeps/imported/manifest.hpp"
 
 namespace calsweep {
 namespace {
@@ -176,9 +178,14 @@ Sweep RunDirectory::load_sweep() const {
   if (!holds_sweep()) {
     throw UsageError(
         fmt::format("{} is not a run directory: it holds no sweep.toml and data.json; give the "
-                    "directory that `calsweep run` "
+                    "directory that `calsweep run` or `calsweep import` "
                     "printed (runs/<name>)",
                     root_.string()));
+  }
+  const std::string text = read_file(spec());
+  if (imported::is_manifest(text)) {
+    return imported::imported_sweep(imported::load_manifest(spec()),
+                                    DataInventory::from_json(read_file(data())));
   }
   Spec loaded = load_spec(spec());
   return expand(std::move(loaded), DataInventory::from_json(read_file(data())));

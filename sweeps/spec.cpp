@@ -7,6 +7,7 @@
 
 #include "sweeps/analysis_options.hpp"
 #include "sweeps/errors.hpp"
+#include "sweeps/imported/manifest.hpp"
 #include "sweeps/nearest_name.hpp"
 #include "sweeps/run_directory.hpp"
 #include "sweeps/spec_parser.hpp"
@@ -233,7 +234,15 @@ std::variant<Spec, std::vector<Diagnostic>> parse_spec(std::string_view toml,
 }
 
 Spec load_spec(const std::filesystem::path& file) {
-  auto parsed = parse_spec(read_file(file), file.string());
+  const std::string text_of_file = read_file(file);
+  if (imported::is_manifest(text_of_file)) {
+    throw UsageError(
+        fmt::format("{} declares [[record]]s of networks that were trained elsewhere: there is "
+                    "nothing to plan or to train; `calsweep import` reads it, `calsweep analyze` "
+                    "goes on from there",
+                    file.string()));
+  }
+  auto parsed = parse_spec(text_of_file, file.string());
   if (auto* spec = std::get_if<Spec>(&parsed)) return std::move(*spec);
   const auto& mistakes = std::get<std::vector<Diagnostic>>(parsed);
   std::string text;

@@ -1,10 +1,6 @@
 #include "sweeps/unit_file.hpp"
 
-#include <fcntl.h>
 #include <fmt/core.h>
-#include <openssl/evp.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -14,12 +10,14 @@
 #include "sweeps/errors.hpp"
 #include "sweeps/hdf5.hpp"
 #include "sweeps/run_directory.hpp"
+#include "sweeps/unit_file_block.hpp"
 
 namespace calsweep {
 namespace {
 
-constexpr hsize_t kUserBlockBytes = 512;
-constexpr std::string_view kMagic = "calsweep unit file, format ";
+int format_for(Outputs outputs) {
+  return outputs == Outputs::Logits ? kUnitFileFormat : kUnitFileFormatProbabilities;
+}
 
 struct EpochRow {  // the stored form of EpochRecord
   std::int64_t epoch;
@@ -41,102 +39,18 @@ hdf5::Handle epoch_type() {
   return type;
 }
 
-struct UserBlock {
-  std::string checksum;
-  std::int64_t bytes = 0;  // of the whole file
-};
-
-std::string user_block_text(const UserBlock& block) {
-  std::string text =
-      fmt::format("{}{}\nsha256 of the bytes after this block of {} bytes:\n{}\nfile size: {}\n",
-                  kMagic, kUnitFileFormat, kUserBlockBytes, block.checksum, block.bytes);
-  text.resize(kUserBlockBytes, ' ');
-  text.back() = '\n';
-  return text;
-}
-
-[[noreturn]] void damaged(const fs::path& path, const std::string& why) {
-  throw FormatError(fmt::format(
-      "the unit file {} is not usable: {}; `calsweep run` with the same spec trains its "
-      "trials again",
-      path.string(), why));
-}
-
-UserBlock read_user_block(const fs::path& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) {
-    throw IoError(fmt::format("cannot open {}: {}", path.string(), std::strerror(errno)));
-  }
-  std::string text(kUserBlockBytes, '\0');
-  const ssize_t n = ::read(fd, text.data(), text.size());
-  struct stat status {};
-  ::fstat(fd, &status);
-  ::close(fd);
-  if (n != static_cast<ssize_t>(kUserBlockBytes)) damaged(path, "it is shorter than its header");
-  if (!text.starts_with(kMagic)) damaged(path, "it is no unit file of calsweep");
-  const int format = std::atoi(text.c_str() + kMagic.size());
-  if (format != kUnitFileFormat) {
-    damaged(path,
-            fmt::format("it has format {}, this program reads format {}", format, kUnitFileFormat));
-  }
-  const auto sum_at = text.find(":\n");
-  const auto size_at = text.find("file size: ");
-  if (sum_at == std::string::npos || size_at == std::string::npos) {
-    damaged(path, "its header is damaged");
-  }
-  const UserBlock block{text.substr(sum_at + 2, 64), std::atoll(text.c_str() + size_at + 11)};
-  if (block.bytes != status.st_size) {
-    damaged(path, fmt::format("it has {} bytes instead of {}", status.st_size, block.bytes));
-  }
-  return block;
-}
-
-std::string checksum_of(const fs::path& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) {
-    throw IoError(fmt::format("cannot open {}: {}", path.string(), std::strerror(errno)));
-  }
-  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(),
-                                                                        EVP_MD_CTX_free);
-  EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr);
-  std::vector<char> buffer(1 << 20);
-  ssize_t n = 0;
-  off_t at = kUserBlockBytes;
-  while ((n = ::pread(fd, buffer.data(), buffer.size(), at)) > 0) {
-    EVP_DigestUpdate(context.get(), buffer.data(), static_cast<std::size_t>(n));
-    at += n;
-  }
-  ::close(fd);
-  if (n < 0) throw IoError(fmt::format("cannot read {}: {}", path.string(), std::strerror(errno)));
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned int length = 0;
-  EVP_DigestFinal_ex(context.get(), digest, &length);
-  std::string hex;
-  for (unsigned int i = 0; i < length; ++i) hex += fmt::format("{:02x}", digest[i]);
-  return hex;
-}
-
-void write_user_block(const fs::path& path, const UserBlock& block) {
-  const int fd = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
-  const std::string text = user_block_text(block);
-  const bool ok =
-      fd >= 0 && ::pwrite(fd, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size());
-  const int code = errno;
-  if (fd >= 0) ::close(fd);
-  if (!ok) {
-    throw IoError(
-        fmt::format("cannot write the header of {}: {}", path.string(), std::strerror(code)));
-  }
-}
-
 void write_header(hid_t root, const UnitFileHeader& header) {
-  hdf5::write_integer(root, "format", kUnitFileFormat);
+  hdf5::write_integer(root, "format", format_for(header.outputs));
   hdf5::write_text(root, "unit", header.unit.str());
   hdf5::write_integer(root, "attempt", header.attempt);
   hdf5::write_text(root, "dataset", header.dataset);
   hdf5::write_integer(root, "n_classes", header.n_classes);
   hdf5::write_text(root, "data_fingerprints", nlohmann::json(header.fingerprints).dump());
-  hdf5::write_text(root, "logit_unit", "natural-log odds up to a constant per row (pre-softmax)");
+  if (header.outputs == Outputs::Logits) {
+    hdf5::write_text(root, "logit_unit", "natural-log odds up to a constant per row (pre-softmax)");
+  } else {
+    hdf5::write_text(root, "outputs", std::string(to_string(header.outputs)));
+  }
   const auto& made = header.provenance;
   hdf5::write_text(root, "calsweep_version", made.calsweep_version);
   hdf5::write_text(root, "libtorch_version", made.libtorch_version);
@@ -145,6 +59,15 @@ void write_header(hid_t root, const UnitFileHeader& header) {
   hdf5::write_text(root, "device", made.device);
   hdf5::write_text(root, "started_at", made.started_at);
   hdf5::write_integer(root, "threads", made.threads);
+}
+
+Outputs read_outputs(hid_t root) {
+  if (H5Aexists(root, "outputs") <= 0) return Outputs::Logits;
+  const std::string text = hdf5::read_text(root, "outputs");
+  for (const auto outputs : {Outputs::Logits, Outputs::Probabilities}) {
+    if (to_string(outputs) == text) return outputs;
+  }
+  throw FormatError("it holds '" + text + "', neither logits nor probabilities");
 }
 
 std::map<std::string, std::string> read_fingerprints(hid_t root) {
@@ -164,6 +87,7 @@ UnitFileHeader read_header(hid_t root) {
   header.n_classes = hdf5::read_integer(root, "n_classes");
   if (header.n_classes < 1) throw FormatError("it has no classes");
   header.fingerprints = read_fingerprints(root);
+  header.outputs = read_outputs(root);
   auto& made = header.provenance;
   made.calsweep_version = hdf5::read_text(root, "calsweep_version");
   made.libtorch_version = hdf5::read_text(root, "libtorch_version");
@@ -212,29 +136,27 @@ std::vector<EpochRecord> read_epochs(hid_t group) {
   return epochs;
 }
 
-herr_t collect_name(hid_t, const char* name, const H5L_info_t*, void* out) {
-  static_cast<std::vector<std::string>*>(out)->emplace_back(name);
-  return 0;
-}
-
-std::vector<std::string> child_names(hid_t parent, const std::string& group) {
-  std::vector<std::string> names;
-  if (!hdf5::exists(parent, group)) return names;
-  const auto handle =
-      hdf5::check(H5Gopen2(parent, group.c_str(), H5P_DEFAULT), "open the group '" + group + "'");
-  hdf5::check_status(
-      H5Literate(handle.get(), H5_INDEX_NAME, H5_ITER_INC, nullptr, collect_name, &names),
-      "list the group '" + group + "'");
-  return names;
-}
-
 }  // namespace
 
+std::string_view to_string(Outputs outputs) {
+  return outputs == Outputs::Logits ? "logits" : "probabilities";
+}
+
 struct UnitFileWriter::Impl {
+  /// The set that is being filled block by block.
+  struct OpenSet {
+    hdf5::Handle dataset;
+    hsize_t columns = 1, n_rows = 0, n_written = 0;
+  };
+
   fs::path path, partial;
   std::int64_t n_classes = 0;
+  Outputs outputs = Outputs::Logits;
   hdf5::Handle file;
   bool sealed = false;
+  OpenSet open;
+
+  std::string group_of_outputs() const { return std::string(to_string(outputs)) + "/"; }
 
   // HDF5 says "errno = 28" somewhere in a long line. A full disk is no damaged file.
   template <class Function>
@@ -252,6 +174,25 @@ struct UnitFileWriter::Impl {
                       partial.string(), std::strerror(code)));
     }
   }
+
+  void begin(const std::string& name, hid_t type, std::int64_t n_rows, bool is_matrix) {
+    CALSWEEP_CHECK(open.n_written == open.n_rows, "the set before is not complete");
+    CALSWEEP_CHECK(n_rows >= 0, "a set has rows");
+    std::vector<hsize_t> shape = {static_cast<hsize_t>(n_rows)};
+    if (is_matrix) shape.push_back(static_cast<hsize_t>(n_classes));
+    guarded([&] {
+      open = {hdf5::create_dataset(file.get(), name, type, shape), is_matrix ? shape[1] : 1,
+              shape[0], 0};
+    });
+  }
+
+  void append(hid_t type, std::size_t n_values, const void* data) {
+    CALSWEEP_CHECK(n_values % open.columns == 0, "blocks are made of whole rows");
+    const hsize_t n = n_values / open.columns;
+    CALSWEEP_CHECK(n <= open.n_rows - open.n_written, "more rows than the set was begun with");
+    guarded([&] { hdf5::write_rows(open.dataset.get(), type, open.n_written, n, data); });
+    open.n_written += n;
+  }
 };
 
 UnitFileWriter::UnitFileWriter(fs::path path, const UnitFileHeader& header)
@@ -263,6 +204,7 @@ UnitFileWriter::UnitFileWriter(fs::path path, const UnitFileHeader& header)
   // successor.
   impl_->partial += fmt::format(".{}.partial", header.attempt);
   impl_->n_classes = header.n_classes;
+  impl_->outputs = header.outputs;
   CALSWEEP_CHECK(header.n_classes > 0, "a unit file needs the number of classes");
   const auto creation = hdf5::check(H5Pcreate(H5P_FILE_CREATE), "set up a file");
   hdf5::check_status(H5Pset_userblock(creation.get(), kUserBlockBytes), "reserve the header");
@@ -314,17 +256,44 @@ void UnitFileWriter::write_trial(const TrialRecord& trial) {
     const auto columns = static_cast<std::size_t>(impl_->n_classes);
     CALSWEEP_CHECK(set.logits.size() % columns == 0, "logits are not [rows, n_classes]");
     const hsize_t shape[] = {set.logits.size() / columns, columns};
-    hdf5::write_dataset(group.get(), "logits/" + set.name, H5T_NATIVE_FLOAT, shape,
+    hdf5::write_dataset(group.get(), impl_->group_of_outputs() + set.name, H5T_NATIVE_FLOAT, shape,
                         set.logits.data());
   }
 }
 
+void UnitFileWriter::begin_labels(const std::string& set, std::int64_t n_rows) {
+  impl_->begin("labels/" + set, H5T_NATIVE_INT32, n_rows, false);
+}
+
+void UnitFileWriter::append_labels(std::span<const std::int32_t> labels) {
+  for (const auto label : labels) {
+    CALSWEEP_CHECK(label >= 0 && label < impl_->n_classes, "a label is out of range");
+  }
+  impl_->append(H5T_NATIVE_INT32, labels.size(), labels.data());
+}
+
+void UnitFileWriter::begin_outputs(const TrialId& id, const std::string& set, std::int64_t n_rows,
+                                   bool float64) {
+  impl_->begin("trials/" + id.str() + "/" + impl_->group_of_outputs() + set,
+               float64 ? H5T_NATIVE_DOUBLE : H5T_NATIVE_FLOAT, n_rows, true);
+}
+
+void UnitFileWriter::append_outputs(std::span<const float> rows) {
+  impl_->append(H5T_NATIVE_FLOAT, rows.size(), rows.data());
+}
+
+void UnitFileWriter::append_outputs(std::span<const double> rows) {
+  impl_->append(H5T_NATIVE_DOUBLE, rows.size(), rows.data());
+}
+
 std::string UnitFileWriter::seal() {
+  CALSWEEP_CHECK(impl_->open.n_written == impl_->open.n_rows, "the last set is not complete");
+  impl_->open = {};
   impl_->guarded([&] {
     hdf5::check_status(H5Fflush(impl_->file.get(), H5F_SCOPE_GLOBAL), "flush a unit file");
     impl_->file.close();
   });
-  UserBlock block{checksum_of(impl_->partial),
+  UserBlock block{format_for(impl_->outputs), checksum_behind_block(impl_->partial),
                   static_cast<std::int64_t>(fs::file_size(impl_->partial))};
   write_user_block(impl_->partial, block);
   sync_file(impl_->partial);
@@ -345,13 +314,44 @@ struct UnitFileReader::Impl {
   hdf5::Handle file;
   UnitFileHeader header;
 
+  std::string place(const TrialId& id, const std::string& set) const {
+    return fmt::format("trials/{}/{}/{}", id.hex(), to_string(header.outputs), set);
+  }
+
+  void expect(Outputs outputs) const {
+    if (header.outputs == outputs) return;
+    throw FormatError(
+        fmt::format("it holds {}, not {}", to_string(header.outputs), to_string(outputs)));
+  }
+
+  /// Rows of the dataset `name`, converted to `type`; all of them from `first_row` on if n_rows <
+  /// 0.
+  template <class Number>
+  std::vector<Number> rows(const std::string& name, hid_t type, hsize_t columns,
+                           std::int64_t first_row, std::int64_t n_rows) const {
+    hdf5::Handle dataset;
+    const std::size_t n_values = hdf5::open_dataset(file.get(), name, dataset);
+    const auto shape = hdf5::shape_of(dataset.get());
+    const std::size_t n_dimensions = columns == 0 ? 1 : 2;
+    if (shape.size() != n_dimensions || (columns != 0 && shape[1] != columns)) {
+      throw FormatError("'" + name + "' does not have the shape it should");
+    }
+    const auto first = static_cast<hsize_t>(first_row);
+    const hsize_t n = n_rows < 0 ? shape[0] : static_cast<hsize_t>(n_rows);
+    CALSWEEP_CHECK(first_row >= 0 && first <= shape[0] && n <= shape[0] - first,
+                   "rows that are not there");
+    std::vector<Number> values(shape[0] == 0 ? 0 : n_values / shape[0] * n);
+    hdf5::read_rows(dataset.get(), type, first, n, values.data());
+    return values;
+  }
+
   // HDF5's complaints name no file: add it.
   template <class Function>
   auto guarded(Function function) const {
     try {
       return function();
     } catch (const FormatError& error) {
-      damaged(path, error.what());
+      refuse_unit_file(path, error.what());
     }
   }
 };
@@ -361,13 +361,17 @@ UnitFileReader::UnitFileReader(fs::path path, bool verify_checksum)
   hdf5::silence();
   impl_->path = std::move(path);
   impl_->block = read_user_block(impl_->path);
-  if (verify_checksum && checksum_of(impl_->path) != impl_->block.checksum) {
-    damaged(impl_->path, "its content does not match its checksum");
+  if (verify_checksum && checksum_behind_block(impl_->path) != impl_->block.checksum) {
+    refuse_unit_file(impl_->path, "its content does not match its checksum");
   }
   impl_->guarded([&] {
     impl_->file = hdf5::check(
         H5Fopen(impl_->path.c_str(), H5F_ACC_RDONLY, hdf5::file_access().get()), "open it");
     impl_->header = read_header(impl_->file.get());
+    if (format_for(impl_->header.outputs) != impl_->block.format) {
+      throw FormatError(fmt::format("format {} does not go with {}", impl_->block.format,
+                                    to_string(impl_->header.outputs)));
+    }
   });
 }
 
@@ -380,7 +384,7 @@ const std::string& UnitFileReader::checksum() const { return impl_->block.checks
 std::vector<TrialId> UnitFileReader::trials() const {
   return impl_->guarded([&] {
     std::vector<TrialId> ids;
-    for (const auto& name : child_names(impl_->file.get(), "trials")) {
+    for (const auto& name : hdf5::child_names(impl_->file.get(), "trials")) {
       ids.push_back(TrialId::from_hex(name));
     }
     std::sort(ids.begin(), ids.end());
@@ -409,14 +413,15 @@ TrialRecord UnitFileReader::trial(const TrialId& id) const {
 
 std::vector<std::string> UnitFileReader::logit_sets(const TrialId& id) const {
   return impl_->guarded([&] {
-    const std::string base = "trials/" + id.str() + "/logits";
+    const std::string base =
+        "trials/" + id.str() + "/" + std::string(to_string(impl_->header.outputs));
     std::vector<std::string> sets;
-    for (const auto& name : child_names(impl_->file.get(), base)) {
+    for (const auto& name : hdf5::child_names(impl_->file.get(), base)) {
       if (name != "ood") {
         sets.push_back(name);
         continue;
       }
-      for (const auto& ood : child_names(impl_->file.get(), base + "/ood")) {
+      for (const auto& ood : hdf5::child_names(impl_->file.get(), base + "/ood")) {
         sets.push_back("ood/" + ood);
       }
     }
@@ -425,51 +430,54 @@ std::vector<std::string> UnitFileReader::logit_sets(const TrialId& id) const {
   });
 }
 
-std::vector<float> UnitFileReader::logits(const TrialId& id, const std::string& set) const {
+Outputs UnitFileReader::outputs() const { return impl_->header.outputs; }
+
+std::int64_t UnitFileReader::n_rows(const TrialId& id, const std::string& set) const {
   return impl_->guarded([&] {
     hdf5::Handle dataset;
-    std::vector<float> values(
-        hdf5::open_dataset(impl_->file.get(), "trials/" + id.str() + "/logits/" + set, dataset));
-    if (!values.empty()) {
-      hdf5::check_status(
-          H5Dread(dataset.get(), H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()),
-          "read the logits of '" + set + "'");
-    }
-    if (values.size() % static_cast<std::size_t>(impl_->header.n_classes) != 0) {
-      throw FormatError("the logits of '" + set + "' are not [rows, n_classes]");
-    }
-    return values;
+    hdf5::open_dataset(impl_->file.get(), impl_->place(id, set), dataset);
+    const auto shape = hdf5::shape_of(dataset.get());
+    if (shape.empty()) throw FormatError("'" + set + "' has no rows");
+    return static_cast<std::int64_t>(shape[0]);
+  });
+}
+
+std::vector<float> UnitFileReader::logits(const TrialId& id, const std::string& set) const {
+  return logits(id, set, 0, -1);
+}
+
+std::vector<float> UnitFileReader::logits(const TrialId& id, const std::string& set,
+                                          std::int64_t first_row, std::int64_t n_rows) const {
+  return impl_->guarded([&] {
+    impl_->expect(Outputs::Logits);
+    return impl_->rows<float>(impl_->place(id, set), H5T_NATIVE_FLOAT,
+                              static_cast<hsize_t>(impl_->header.n_classes), first_row, n_rows);
+  });
+}
+
+std::vector<double> UnitFileReader::probabilities(const TrialId& id, const std::string& set) const {
+  return probabilities(id, set, 0, -1);
+}
+
+std::vector<double> UnitFileReader::probabilities(const TrialId& id, const std::string& set,
+                                                  std::int64_t first_row,
+                                                  std::int64_t n_rows) const {
+  return impl_->guarded([&] {
+    impl_->expect(Outputs::Probabilities);
+    return impl_->rows<double>(impl_->place(id, set), H5T_NATIVE_DOUBLE,
+                               static_cast<hsize_t>(impl_->header.n_classes), first_row, n_rows);
   });
 }
 
 std::vector<std::int32_t> UnitFileReader::labels(const std::string& set) const {
+  return labels(set, 0, -1);
+}
+
+std::vector<std::int32_t> UnitFileReader::labels(const std::string& set, std::int64_t first_row,
+                                                 std::int64_t n_rows) const {
   return impl_->guarded([&] {
-    hdf5::Handle dataset;
-    std::vector<std::int32_t> values(
-        hdf5::open_dataset(impl_->file.get(), "labels/" + set, dataset));
-    if (!values.empty()) {
-      hdf5::check_status(
-          H5Dread(dataset.get(), H5T_NATIVE_INT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()),
-          "read the labels of '" + set + "'");
-    }
-    return values;
+    return impl_->rows<std::int32_t>("labels/" + set, H5T_NATIVE_INT32, 0, first_row, n_rows);
   });
-}
-
-bool unit_file_belies_its_checksum(const fs::path& path) {
-  try {
-    return checksum_of(path) != read_user_block(path).checksum;
-  } catch (const CalsweepError&) {
-    return false;
-  }
-}
-
-bool unit_file_is_intact(const fs::path& path) {
-  try {
-    return checksum_of(path) == read_user_block(path).checksum;
-  } catch (const CalsweepError&) {
-    return false;
-  }
 }
 
 }  // namespace calsweep

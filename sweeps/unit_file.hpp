@@ -13,13 +13,21 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sweeps/ids.hpp"
 
 namespace calsweep {
 
-inline constexpr int kUnitFileFormat = 1;
+inline constexpr int kUnitFileFormat = 1;  ///< logits
+/// Probabilities: a program that knows only format 1 must not take them for logits.
+inline constexpr int kUnitFileFormatProbabilities = 2;
+inline constexpr int kNewestUnitFileFormat = 2;
+
+/// What the numbers of a file are. Never converted on the way.
+enum class Outputs { Logits, Probabilities };
+std::string_view to_string(Outputs outputs);
 
 enum class TrialOutcome { Completed, Diverged };
 
@@ -39,6 +47,7 @@ struct UnitFileHeader {
   std::int64_t n_classes = 0;
   std::map<std::string, std::string> fingerprints;  ///< data set -> SHA-256
   Provenance provenance;
+  Outputs outputs = Outputs::Logits;
 };
 
 /// One row of the per-epoch record; epoch 0 is before the first task step.
@@ -79,6 +88,16 @@ class UnitFileWriter {
   /// Throws IoError, as all that writes.
   void add_labels(const std::string& set, std::span<const std::int32_t> labels);
   void add_trial(const TrialRecord& trial);
+
+  /// Large sets come in blocks of whole rows: begin one, append all its rows, begin the next. The
+  /// trial must have been added before. `float64`: stored as such, not as float32.
+  void begin_labels(const std::string& set, std::int64_t n_rows);
+  void append_labels(std::span<const std::int32_t> labels);
+  void begin_outputs(const TrialId& id, const std::string& set, std::int64_t n_rows, bool float64);
+  /// [n, n_classes] row-major; converted to what the set is stored as.
+  void append_outputs(std::span<const float> rows);
+  void append_outputs(std::span<const double> rows);
+
   /// Makes it complete and visible; returns the SHA-256 in its user block. Throws IoError.
   std::string seal();
 
@@ -104,9 +123,21 @@ class UnitFileReader {
   TrialRecord trial(const TrialId& id) const;
   /// Names of the logit sets a trial has, sorted.
   std::vector<std::string> logit_sets(const TrialId& id) const;
-  /// [n, n_classes] row-major. Throws FormatError if absent or damaged.
+  /// What the file holds for its trials, under logit_sets(): logits(), or probabilities().
+  Outputs outputs() const;
+  std::int64_t n_rows(const TrialId& id, const std::string& set) const;
+  /// [n, n_classes] row-major. Throws FormatError if absent, damaged or not what outputs() says.
   std::vector<float> logits(const TrialId& id, const std::string& set) const;
+  /// Rows [first_row, first_row + n_rows) only; they must be there.
+  std::vector<float> logits(const TrialId& id, const std::string& set, std::int64_t first_row,
+                            std::int64_t n_rows) const;
+  /// The same for a file of probabilities; float32 ones are widened.
+  std::vector<double> probabilities(const TrialId& id, const std::string& set) const;
+  std::vector<double> probabilities(const TrialId& id, const std::string& set,
+                                    std::int64_t first_row, std::int64_t n_rows) const;
   std::vector<std::int32_t> labels(const std::string& set) const;
+  std::vector<std::int32_t> labels(const std::string& set, std::int64_t first_row,
+                                   std::int64_t n_rows) const;
 
  private:
   struct Impl;

@@ -70,6 +70,63 @@ TEST(UnitFileTest, what_is_written_is_read_back) {
   EXPECT_TRUE(reader.logit_sets(TrialId::of("b")).empty());
 }
 
+TEST(UnitFileTest, rows_can_be_written_and_read_in_blocks) {
+  const testing::TemporaryDirectory directory;
+  const TrialId id = TrialId::of("a");
+  const std::vector<float> first = {1, 2, 3, 4}, second = {5, 6};
+  {
+    UnitFileWriter writer(directory / "u.h5", header());
+    TrialRecord record = trial("a");
+    record.logits.clear();
+    writer.add_trial(record);
+    writer.begin_outputs(id, "test", 3, false);
+    writer.append_outputs(std::span<const float>(first));
+    writer.append_outputs(std::span<const float>(second));
+    writer.begin_labels("test", 3);
+    writer.append_labels(std::vector<std::int32_t>{0, 1});
+    writer.append_labels(std::vector<std::int32_t>{1});
+    writer.seal();
+  }
+  const UnitFileReader reader(directory / "u.h5");
+  EXPECT_EQ(reader.outputs(), Outputs::Logits);
+  EXPECT_EQ(reader.n_rows(id, "test"), 3);
+  EXPECT_EQ(reader.logits(id, "test"), (std::vector<float>{1, 2, 3, 4, 5, 6}));
+  EXPECT_EQ(reader.logits(id, "test", 1, 1), (std::vector<float>{3, 4}));
+  EXPECT_TRUE(reader.logits(id, "test", 3, 0).empty());
+  EXPECT_EQ(reader.labels("test", 1, 2), (std::vector<std::int32_t>{1, 1}));
+}
+
+TEST(UnitFileTest, probabilities_are_never_taken_for_logits) {
+  const testing::TemporaryDirectory directory;
+  const TrialId id = TrialId::of("a");
+  const std::vector<double> rows = {0.1, 0.9, 1.0 / 3.0, 2.0 / 3.0};
+  {
+    UnitFileHeader head = header();
+    head.outputs = Outputs::Probabilities;
+    UnitFileWriter writer(directory / "u.h5", head);
+    TrialRecord record = trial("a");
+    record.logits.clear();
+    writer.add_trial(record);
+    writer.begin_outputs(id, "test", 2, true);
+    writer.append_outputs(std::span<const double>(rows));
+    writer.seal();
+  }
+  EXPECT_TRUE(read_file(directory / "u.h5").starts_with("calsweep unit file, format 2\n"));
+  const UnitFileReader reader(directory / "u.h5");
+  EXPECT_EQ(reader.outputs(), Outputs::Probabilities);
+  EXPECT_EQ(reader.logit_sets(id), std::vector<std::string>{"test"});
+  EXPECT_EQ(reader.probabilities(id, "test"), rows);
+  EXPECT_EQ(reader.probabilities(id, "test", 1, 1), (std::vector<double>{1.0 / 3.0, 2.0 / 3.0}));
+  EXPECT_THROW(reader.logits(id, "test"), FormatError);
+  write_file(directory / "logits.h5");
+  EXPECT_THROW(UnitFileReader(directory / "logits.h5").probabilities(id, "test"), FormatError);
+}
+
+TEST(UnitFileTest, the_same_content_gives_the_same_bytes) {
+  const testing::TemporaryDirectory directory;
+  EXPECT_EQ(write_file(directory / "u.h5"), write_file(directory / "v.h5"));
+}
+
 TEST(UnitFileTest, an_unsealed_file_leaves_nothing_behind) {
   const testing::TemporaryDirectory directory;
   { UnitFileWriter writer(directory / "u.h5", header()); }
@@ -131,7 +188,7 @@ TEST_F(DamagedUnitFileTest, another_kind_of_file_and_another_format_are_refused)
   std::string future = "calsweep unit file, format 99\n";
   future.resize(2000, ' ');
   std::ofstream(path()) << future;
-  EXPECT_NE(refusal().find("format 99, this program reads format 1"), std::string::npos);
+  EXPECT_NE(refusal().find("format 99, this program reads formats 1 to 2"), std::string::npos);
 }
 
 TEST_F(DamagedUnitFileTest, absent_sets_are_named) {
