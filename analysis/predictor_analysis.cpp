@@ -20,7 +20,7 @@ void add_results(const std::vector<SetOutputs>& sets, const AnalysisOptions& opt
   for (const auto& set : sets) {
     const bool is_test = set.set == "test";
     result.sets.push_back(
-        summarize_set({set.set, std::string(kNoCalibrator), is_test ? Detail::Full : Detail::Main,
+        summarize_set({set.set, std::string(kNoCalibrator), is_test ? Detail::Full : Detail::Brief,
                        is_test ? options.resamples : 0, result.id},
                       set.predictions, set.probabilities, set.labels));
   }

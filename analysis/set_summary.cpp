@@ -149,6 +149,8 @@ PredictionSetResult summarize_set(const SummaryRequest& request, const Predictio
   if (!predictions.labelled || is_ood(request.set)) return summary.take();
   summary.add_scores();
   summary.add_equal_width();
+  summary.add_counts();
+  if (request.detail == Detail::Brief) return summary.take();
   const auto profile =
       ConfidenceProfile::from_rows(predictions.confidence_f32, predictions.correct);
   summary.add_sorted(profile);
@@ -157,7 +159,6 @@ PredictionSetResult summarize_set(const SummaryRequest& request, const Predictio
     summary.add_decomposition(corp_multiclass_brier(probabilities, predictions.n_classes, labels),
                               "multi-class");
   }
-  summary.add_counts();
   if (summary.is_full()) summary.add_uncertainty(profile, probabilities, labels);
   return summary.take();
 }

@@ -13,7 +13,8 @@ namespace calsweep::analysis {
 /// How much is computed.
 enum class Detail {
   Full,  ///< every metric; the test set as the predictor gives it
-  Main,  ///< without decompositions, floors and intervals; other sets, calibrated results
+  Main,  ///< without decompositions, floors and intervals; calibrated results
+  Brief  ///< scores and equal-width errors; sets other than test
 };
 
 struct SummaryRequest {

@@ -19,8 +19,8 @@ namespace {
 
 /// SmoothECE costs a thousand times what a binned error does: its floor is that of the profile in
 /// so many groups, the mean over few resamples, without quantile and p.
-constexpr std::int64_t kSmoothGroups = 512;
-constexpr std::int64_t kSmoothResamples = 16;
+constexpr std::int64_t kSmoothGroups = 256;
+constexpr std::int64_t kSmoothResamples = 8;
 
 std::string name_of(std::string_view metric, std::string_view convention) {
   return fmt::format("{}|{}", metric, convention);
@@ -46,7 +46,7 @@ constexpr std::pair<std::string_view, ErrorMember> kErrors[] = {
     {"overconfidence_error", &CalibrationError::oe}};
 
 /// Each bootstrap resample costs a draw per row: so many are enough for the ends of an interval.
-constexpr std::int64_t kBootstrapResamples = 400;
+constexpr std::int64_t kBootstrapResamples = 200;
 /// Conventions whose MCE has a floor.
 constexpr std::string_view kWithFloorOfMce[] = {"exact", "guo2017", "noise2026"};
 
