@@ -84,7 +84,7 @@ void add_size_curve(const EnsembleView& view, const SetOutputs& test, PredictorR
 /// add_calibrated() does with the pooled probabilities).
 class MemberTemperatures {
  public:
-  explicit MemberTemperatures(const EnsembleData& ensemble) : ensemble_(ensemble) {}
+  explicit MemberTemperatures(const std::vector<MemberSets>& members) : members_(members) {}
 
   void add(const std::vector<SetOutputs>& pooled, PredictorResult& result) const {
     const std::string name = "temperature-per-member";
@@ -92,7 +92,7 @@ class MemberTemperatures {
     if (validation == nullptr || validation->labels.empty()) return;
     CalibrationResult calibration{name, "validation", "", {}};
     const auto fit = fit_ensemble(EnsembleOrder::CalibrateThenPool, logits("validation"),
-                                  ensemble_.n_classes, validation->labels, validation->what);
+                                  validation->n_classes, validation->labels, validation->what);
     calibration.null_reason = fit.reason;
     if (fit.ensemble != nullptr) {
       for (const auto& parameter : fit.ensemble->parameters) {
@@ -114,15 +114,14 @@ class MemberTemperatures {
  private:
   std::vector<std::span<const float>> logits(const std::string& set) const {
     std::vector<std::span<const float>> of;
-    for (const auto& member : ensemble_.members) {
-      for (const auto& data : member.sets) {
-        if (data.set == set) of.emplace_back(data.logits);
-      }
+    for (const auto& sets : members_) {
+      if (sets.of.front().set != set) continue;
+      for (const auto& member : sets.of) of.emplace_back(member.logits);
     }
     return of;
   }
 
-  const EnsembleData& ensemble_;
+  const std::vector<MemberSets>& members_;
 };
 
 bool wants(const AnalysisOptions& options, std::string_view calibrator) {
@@ -144,6 +143,20 @@ PredictorResult analyze_network(const NetworkData& network, const AnalysisOption
   return result;
 }
 
+SetOutputs pooled_outputs(const EnsembleData& ensemble, std::size_t set,
+                          std::vector<SetOutputs>* members) {
+  MemberSets sets;
+  for (const auto& member : ensemble.members) {
+    sets.of.push_back(outputs_of(member.sets[set], ensemble.n_classes));
+  }
+  const auto& first = ensemble.members.front().sets[set];
+  const auto what = fmt::format("ensemble {}, set \"{}\"", ensemble.id, first.set);
+  auto pooled = outputs_of(first.set, what, ensemble.n_classes, first.labels,
+                           pooled_probabilities(sets.view(ensemble.n_classes, what)));
+  if (members != nullptr) *members = std::move(sets.of);
+  return pooled;
+}
+
 PredictorResult analyze_ensemble(const EnsembleData& ensemble, const AnalysisOptions& options) {
   PredictorResult result;
   result.id = ensemble.id;
@@ -152,12 +165,7 @@ PredictorResult analyze_ensemble(const EnsembleData& ensemble, const AnalysisOpt
   std::vector<SetOutputs> pooled;
   std::vector<MemberSets> members(first.sets.size());
   for (std::size_t s = 0; s < first.sets.size(); ++s) {
-    for (const auto& member : ensemble.members) {
-      members[s].of.push_back(outputs_of(member.sets[s], ensemble.n_classes));
-    }
-    const auto what = fmt::format("ensemble {}, set \"{}\"", ensemble.id, first.sets[s].set);
-    pooled.push_back(outputs_of(first.sets[s].set, what, ensemble.n_classes, first.sets[s].labels,
-                                pooled_probabilities(members[s].view(ensemble.n_classes, what))));
+    pooled.push_back(pooled_outputs(ensemble, s, &members[s].of));
   }
   add_results(pooled, options, result);
   for (std::size_t s = 0; s < pooled.size(); ++s) {
@@ -165,7 +173,7 @@ PredictorResult analyze_ensemble(const EnsembleData& ensemble, const AnalysisOpt
     add_disagreement(view, result.sets[s]);
     if (pooled[s].set == "test") add_size_curve(view, pooled[s], result);
   }
-  if (wants(options, "temperature")) MemberTemperatures(ensemble).add(pooled, result);
+  if (wants(options, "temperature")) MemberTemperatures(members).add(pooled, result);
   return result;
 }
 

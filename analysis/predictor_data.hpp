@@ -18,8 +18,8 @@ struct SetData {
   std::vector<float> logits;          ///< [n_rows, n_classes] row-major
   std::vector<double> probabilities;  ///< the same shape, if the file holds these; then `logits`
                                       ///< are their log_probabilities()
-  std::vector<std::int32_t> labels;  ///< [n_rows]; empty for "ood/…"
-  std::string what;                  ///< names trial and set in messages
+  std::vector<std::int32_t> labels;   ///< [n_rows]; empty for "ood/…"
+  std::string what;                   ///< names trial and set in messages
 };
 
 struct NetworkData {

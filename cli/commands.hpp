@@ -81,6 +81,16 @@ struct ExportOptions {
 };
 int export_results(const ExportOptions& options);
 
+struct ExplainOptions {
+  fs::path directory;
+  std::string method, cell;          ///< empty: the first, the only one
+  std::optional<std::int64_t> seed;  ///< absent: the first
+  std::string set = "test";
+  std::int64_t bins = 0;  ///< 0: each convention's own
+  std::string format = "table";
+};
+int explain_ece(const ExplainOptions& options);
+
 struct ShowOptions {
   fs::path directory;
   std::string metric = "ece_guo2017";

@@ -187,6 +187,23 @@ void add_export(CLI::App& app, int& exit_code) {
   command->callback([&] { exit_code = export_results(options); });
 }
 
+void add_explain(CLI::App& app, int& exit_code) {
+  static ExplainOptions options;
+  auto* command = app.add_subcommand(
+      "explain-ece", "Say what each convention of the calibration error makes of one network, and why");
+  command->add_option("DIR", options.directory, "run directory")->required();
+  command->add_option("--method", options.method, "method (default: the first)");
+  command->add_option("--cell", options.cell, "cell, as in \"depth=2 size=500\" (default: the only one)");
+  command->add_option("--seed", options.seed, "seed (default: the first)");
+  command->add_option("--set", options.set, "test or validation (default: test)");
+  command->add_option("--bins", options.bins, "bins, the same for all (default: each convention's own)")
+      ->check(CLI::Range(1, 1 << 20));
+  command
+      ->add_option("--format", options.format, "table, csv, json, markdown or latex (default: table)")
+      ->check(CLI::IsMember(analysis::table_format_names()));
+  command->callback([&] { exit_code = explain_ece(options); });
+}
+
 void add_show(CLI::App& app, int& exit_code) {
   static ShowOptions options;
   auto* command = app.add_subcommand("show", "Show the grid as tables: mean ± sd per method");
@@ -249,6 +266,7 @@ int parse_and_run(int argc, char** argv) {
   add_analyze(app, exit_code);
   add_query(app, exit_code);
   add_export(app, exit_code);
+  add_explain(app, exit_code);
   add_show(app, exit_code);
   add_power(app, exit_code);
   add_doctor(app, exit_code);

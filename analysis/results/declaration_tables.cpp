@@ -7,6 +7,7 @@
 
 #include "analysis/metrics/confidence_cells.hpp"
 #include "analysis/metrics/conventions.hpp"
+#include "analysis/replicate_outputs.hpp"
 #include "analysis/results/previous_results.hpp"
 #include "analysis/results/results_schema.hpp"
 #include "analysis/results/sweep_tables.hpp"
@@ -123,13 +124,11 @@ void write_cells(SQLite::Database& db, const Sweep& sweep) {
   SQLite::Statement insert(db, "INSERT INTO cell VALUES (?, ?" + places + ")");
   for (std::size_t c = 0; c < sweep.cells.size(); ++c) {
     const auto& coordinates = sweep.cells[c].coordinates;
-    std::string label;
     for (std::size_t a = 0; a < columns.size(); ++a) {
-      label += fmt::format("{}{}={}", a == 0 ? "" : " ", columns[a], display_text(coordinates[a]));
       bind_setting(insert, static_cast<int>(a) + 3, coordinates[a]);
     }
     insert.bind(1, static_cast<std::int64_t>(c));
-    insert.bind(2, label.empty() ? "all" : label);
+    insert.bind(2, cell_label(sweep, static_cast<std::int64_t>(c)));
     insert.exec();
     insert.reset();
   }
