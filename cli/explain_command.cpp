@@ -9,13 +9,24 @@
 #include "sweeps/run_directory.hpp"
 
 namespace calsweep::cli {
+namespace {
+
+// The source of each convention: too wide for a terminal, and in the table `convention`.
+void drop_last_column(analysis::QueryTable& table) {
+  table.columns.pop_back();
+  for (auto& row : table.rows) row.pop_back();
+}
+
+}  // namespace
 
 int explain_ece(const ExplainOptions& options) {
   const RunDirectory run(options.directory);
   const auto outputs = analysis::read_outputs(
       run.load_sweep(), run, {options.method, options.cell, options.seed}, options.set);
-  fmt::print("{}", analysis::format_table(analysis::explain_ece(outputs.predictions, options.bins),
-                                          analysis::table_format_from(options.format)));
+  auto table = analysis::explain_ece(outputs.predictions, options.bins);
+  const auto format = analysis::table_format_from(options.format);
+  if (format == analysis::TableFormat::Table) drop_last_column(table);
+  fmt::print("{}", analysis::format_table(table, format));
   return kExitDone;
 }
 

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <cmath>
+
 #include <algorithm>
 
 #include "analysis/metrics/bin_finder.hpp"
@@ -98,6 +100,9 @@ std::string reasons(const Subject& subject, const Convention& convention, std::i
   return parts.empty() ? "the same bins on these rows" : fmt::format("{}", fmt::join(parts, "; "));
 }
 
+/// Sums over other bins differ in the last bits: that is no difference of conventions.
+constexpr double kRoundingNoise = 1e-12;
+
 QueryValue cell(const Measured& value) {
   if (!value.has_value()) return std::monostate{};
   return value.value;
@@ -112,7 +117,8 @@ std::vector<QueryValue> line_for(const Subject& subject, const Convention& conve
       comparable ? subject.error(guo, n_bins).ece : Measured::none("not served by the cells");
   QueryValue difference;
   if (error.ece.has_value() && reference.has_value()) {
-    difference = error.ece.value - reference.value;
+    const double d = error.ece.value - reference.value;
+    difference = std::abs(d) <= kRoundingNoise ? 0.0 : d;
   }
   auto why = reasons(subject, convention, n_bins);
   if (n_bins != guo.default_bins) why = fmt::format("{} bins, not 15; {}", n_bins, why);
