@@ -97,7 +97,7 @@ ensemble = {{ of = "baseline", size = 2, members = "cyclic-seeds" }}
 [analysis]
 reference = "baseline"
 calibrators = ["temperature", "isotonic-top-label"]
-resamples = 20
+resamples = 0
 )",
                      n_seeds);
 }
