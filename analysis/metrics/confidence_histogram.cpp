@@ -26,25 +26,45 @@ void ConfidenceHistogram::add(const float* c, const std::uint8_t* correct, std::
     older_ = cells();
     std::fill(wide_.begin(), wide_.end(), Wide{});
     std::fill(narrow_.begin(), narrow_.end(), Narrow{});
+    for (auto& queue : queues_) queue.clear();
     n_recent_ = 0;
   }
   n_recent_ += n;
   for (std::size_t r = 0; r < n; ++r) {
-    const auto key = std::bit_cast<std::uint32_t>(c[r]);
-    if (key >= kFirstNarrow) {
+    const auto range = range_of(c[r]);
+    auto& queue = queues_[range];
+    queue.push_back((std::bit_cast<std::uint32_t>(c[r]) << 1) | correct[r]);
+    if (queue.size() == kLongestQueue) count_queue(range);
+  }
+}
+
+/// Without a branch: whether a confidence lies above 1 - 2^-8 cannot be predicted.
+std::size_t ConfidenceHistogram::range_of(float c) {
+  const auto key = std::bit_cast<std::uint32_t>(c);
+  const auto wide = static_cast<std::uint32_t>(static_cast<std::int32_t>(c * 65536.0F));
+  const std::uint32_t narrow = std::min((key - kFirstNarrow) >> kRangeBits, 7U) + kWideRanges;
+  return key < kFirstNarrow ? wide >> kRangeBits : narrow;
+}
+
+void ConfidenceHistogram::count_queue(std::size_t range) {
+  for (const auto row : queues_[range]) {
+    const auto key = row >> 1;
+    const auto correct = row & 1;
+    if (range >= kWideRanges) {
       auto& cell = narrow_[key - kFirstNarrow];
       ++cell.count;
-      cell.correct += correct[r];
+      cell.correct += correct;
     } else {
-      const float scaled = c[r] * 65536.0F;
+      const float scaled = std::bit_cast<float>(key) * 65536.0F;
       const auto index = static_cast<std::int32_t>(scaled);
       auto& cell = wide_[static_cast<std::size_t>(index)];
       ++cell.count;
-      cell.correct += correct[r];
+      cell.correct += correct;
       const float offset = (scaled - static_cast<float>(index)) * 0x1p24F;
       cell.offsets += static_cast<std::uint64_t>(static_cast<std::int64_t>(offset));
     }
   }
+  queues_[range].clear();
 }
 
 void ConfidenceHistogram::add_to(std::vector<CellSums>& cells) const {
@@ -66,7 +86,9 @@ void ConfidenceHistogram::add_to(std::vector<CellSums>& cells) const {
 
 std::vector<CellSums> ConfidenceHistogram::cells() const {
   auto all = older_.empty() ? std::vector<CellSums>(kWide + kNarrow) : older_;
-  add_to(all);
+  auto counted = *this;
+  for (std::size_t range = 0; range < kRanges; ++range) counted.count_queue(range);
+  counted.add_to(all);
   return all;
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "analysis/metrics/classwise_edges.hpp"
 #include "sweeps/errors.hpp"
 
 namespace calsweep::analysis {
@@ -71,8 +72,9 @@ RowBlock::RowBlock(std::int64_t n_classes) {
   class_units.resize(4 * static_cast<std::size_t>(n_classes));
   transposed_.resize(cells);
   probability_.resize(cells);
+  above.resize(static_cast<std::size_t>(n_classes));
   for (auto* per_row :
-       {&largest_logit_, &log_sum_, &squares_, &label_probability_, &label_margin_}) {
+       {&scale_, &largest_logit_, &log_sum_, &squares_, &label_probability_, &label_margin_}) {
     per_row->resize(rows);
   }
   arrays_ = {0,
@@ -89,7 +91,10 @@ RowBlock::RowBlock(std::int64_t n_classes) {
              confidence_units.data(),
              confidence_f32_units.data(),
              entropy_units.data(),
-             class_units.data()};
+             class_units.data(),
+             scale_.data(),
+             ClasswiseEdges::instance().first_upper(),
+             above.data()};
 }
 
 void RowBlock::start(std::int64_t n_rows) {

@@ -37,6 +37,8 @@ class RowBlock {
       brier_units;
   /// Sums of the classes' probabilities over the block's rows, each in four parts: [K, 4].
   std::vector<std::int64_t> class_units;
+  /// Per class: bit r is set where its probability in row r is above the first classwise edge.
+  std::vector<std::uint64_t> above;
 
   /// Walks over all rows: fills the block and calls `visit(*this)` until the rows are used up.
   /// labels: [n] or empty, checked. Throws FormatError naming `what` and the row of a value that is
@@ -67,7 +69,7 @@ class RowBlock {
 
   RowArrays arrays_;
   std::vector<float> transposed_;
-  std::vector<double> probability_, largest_logit_, log_sum_, squares_, label_probability_,
+  std::vector<double> probability_, scale_, largest_logit_, log_sum_, squares_, label_probability_,
       label_margin_;
   std::span<const std::int32_t> labels_;
 };

@@ -20,17 +20,12 @@ using namespace vec;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-/// All ones in the lanes that hold rows.
-CALSWEEP_INLINE Longs lanes_below(std::int64_t n_left) {
-  return Longs{0, 1, 2, 3} < Longs{n_left, n_left, n_left, n_left};
-}
-
 template <class Real>
 struct RowPointers {
   const Real* row[kLanes];
 };
 
-/// Rows past the end repeat the last one; lanes_below() keeps them out of the sums.
+/// Rows past the end repeat the last one; scale_below() keeps them out of the sums.
 template <class Real>
 CALSWEEP_INLINE RowPointers<Real> rows_from(const Real* values, std::int64_t first,
                                             std::int64_t n_rows, std::int64_t k) {
@@ -60,32 +55,92 @@ CALSWEEP_INLINE void store_group(const RowArrays& to, std::int64_t first, Double
   store(to.entropy_units + first, units_up_to_64(entropy));
 }
 
-CALSWEEP_INLINE void add_class_units(const RowArrays& to, std::int64_t k, Doubles p, Longs lanes) {
-  std::int64_t* at = to.class_units + k * kLanes;
-  store(at, load<Longs>(at) + (units_up_to_2(p) & lanes));
+/// `scale` in the lanes that hold rows, 0 in those past the end.
+CALSWEEP_INLINE Doubles scale_below(std::int64_t n_left, Doubles scale) {
+  const Longs inside = Longs{0, 1, 2, 3} < Longs{n_left, n_left, n_left, n_left};
+  return from_bits(inside & bits(scale));
 }
 
+/// Class by class: scales the row's exponentials to probabilities, sums their units, and marks the
+/// rows above the split.
+CALSWEEP_INLINE void finish_classes(const RowArrays& arrays) {
+  const RowArrays to = arrays;
+  const Doubles split = all(to.split);
+  for (std::int64_t k = 0; k < to.n_classes; ++k) {
+    double* p = to.probability + k * to.stride;
+    Longs units = load<Longs>(to.class_units + k * kLanes);
+    Longs above = {0, 0, 0, 0}, row = {1, 2, 4, 8};
+    for (std::int64_t r = 0; r < to.n_rows; r += kLanes) {
+      const Doubles scaled = load<Doubles>(p + r) * load<Doubles>(to.scale + r);
+      store(p + r, scaled);
+      units += units_up_to_2(scaled);
+      above |= (scaled > split) & row;
+      row <<= kLanes;
+    }
+    store(to.class_units + k * kLanes, units);
+    to.above[k] = static_cast<std::uint64_t>(above[0] | above[1] | above[2] | above[3]);
+  }
+}
+
+CALSWEEP_INLINE void transpose_four(const RowPointers<float>& rows, std::int64_t k, float* to,
+                                    std::int64_t stride) {
+  const auto a = load<Floats>(rows.row[0] + k), b = load<Floats>(rows.row[1] + k);
+  const auto c = load<Floats>(rows.row[2] + k), d = load<Floats>(rows.row[3] + k);
+  const Floats ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+  const Floats cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+  const Floats ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+  const Floats cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+  store(to + k * stride, __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5));
+  store(to + (k + 1) * stride, __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7));
+  store(to + (k + 2) * stride, __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5));
+  store(to + (k + 3) * stride, __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7));
+}
+
+/// Four rows, class by class. The last four classes may overlap those before.
+CALSWEEP_INLINE void transpose_rows(const RowPointers<float>& rows, std::int64_t n_classes,
+                                    float* to, std::int64_t stride) {
+  if (n_classes >= kLanes) {
+    for (std::int64_t k = 0; k + kLanes < n_classes; k += kLanes) {
+      transpose_four(rows, k, to, stride);
+    }
+    transpose_four(rows, n_classes - kLanes, to, stride);
+    return;
+  }
+  for (std::int64_t k = 0; k < n_classes; ++k) {
+    store(to + k * stride, Floats{rows.row[0][k], rows.row[1][k], rows.row[2][k], rows.row[3][k]});
+  }
+}
+
+struct LargestLogits {
+  Floats logit;
+  Ints predicted;
+};
+
+/// z: four rows, class by class.
+CALSWEEP_INLINE LargestLogits largest_of(const float* z, std::int64_t n_classes,
+                                         std::int64_t stride) {
+  LargestLogits largest = {load<Floats>(z), Ints{0, 0, 0, 0}};
+  for (std::int64_t k = 1; k < n_classes; ++k) {
+    const auto at = load<Floats>(z + k * stride);
+    const Ints above = at > largest.logit;
+    const auto index = static_cast<std::int32_t>(k);
+    largest.logit = above ? at : largest.logit;
+    largest.predicted = above ? Ints{index, index, index, index} : largest.predicted;
+  }
+  return largest;
+}
+
+/// A logit that is not finite makes `weighted` NaN: exp gives 0 or NaN for it, and 0 times it is
+/// NaN.
 CALSWEEP_INLINE bool softmax_body(const float* logits, const RowArrays& arrays) {
   const RowArrays to = arrays;  // a copy nothing else points to: its members stay in registers
-  Floats spoiled = {0.0F, 0.0F, 0.0F, 0.0F};
+  Doubles spoiled = all(0.0);
   for (std::int64_t first = 0; first < to.n_rows; first += kLanes) {
-    const auto rows = rows_from(logits, first, to.n_rows, to.n_classes);
-    const Longs lanes = lanes_below(to.n_rows - first);
     float* z = to.transposed + first;
     double* p = to.probability + first;
-    Floats largest = {rows.row[0][0], rows.row[1][0], rows.row[2][0], rows.row[3][0]};
-    Ints predicted = {0, 0, 0, 0};
-    for (std::int64_t k = 0; k < to.n_classes; ++k) {
-      const Floats at = {rows.row[0][k], rows.row[1][k], rows.row[2][k], rows.row[3][k]};
-      store(z + k * to.stride, at);
-      const Ints above = at > largest;
-      const auto index = static_cast<std::int32_t>(k);
-      largest = reinterpret_cast<Floats>((above & reinterpret_cast<Ints>(at)) |
-                                         (~above & reinterpret_cast<Ints>(largest)));
-      predicted = (above & index) | (~above & predicted);
-      spoiled += at * 0.0F;
-    }
-    const Doubles shift = widened(largest);
+    transpose_rows(rows_from(logits, first, to.n_rows, to.n_classes), to.n_classes, z, to.stride);
+    const auto largest = largest_of(z, to.n_classes, to.stride);
+    const Doubles shift = widened(largest.logit);
     Doubles sum = all(0.0), squares = all(0.0), weighted = all(0.0);
     for (std::int64_t k = 0; k < to.n_classes; ++k) {
       const Doubles d = widened(load<Floats>(z + k * to.stride)) - shift;
@@ -95,19 +150,17 @@ CALSWEEP_INLINE bool softmax_body(const float* logits, const RowArrays& arrays) 
       weighted += e * d;
       store(p + k * to.stride, e);
     }
+    spoiled += weighted * 0.0;
     const Doubles share = 1.0 / sum;
-    for (std::int64_t k = 0; k < to.n_classes; ++k) {
-      const Doubles scaled = load<Doubles>(p + k * to.stride) * share;
-      store(p + k * to.stride, scaled);
-      add_class_units(to, k, scaled, lanes);
-    }
     const Doubles log_sum = log_positive(sum);
+    store(to.scale + first, scale_below(to.n_rows - first, share));
     store(to.largest_logit + first, shift);
     store(to.log_sum + first, log_sum);
-    store_group(to, first, share, predicted,
+    store_group(to, first, share, largest.predicted,
                 {squares * (share * share), log_sum - weighted * share});
   }
-  return spoiled[0] + spoiled[1] + spoiled[2] + spoiled[3] == 0.0F;
+  finish_classes(to);
+  return spoiled[0] + spoiled[1] + spoiled[2] + spoiled[3] == 0.0;
 }
 
 template <class Real>
@@ -116,7 +169,6 @@ CALSWEEP_INLINE bool probability_body(const Real* probabilities, const RowArrays
   Longs outside = {0, 0, 0, 0};
   for (std::int64_t first = 0; first < to.n_rows; first += kLanes) {
     const auto rows = rows_from(probabilities, first, to.n_rows, to.n_classes);
-    const Longs lanes = lanes_below(to.n_rows - first);
     double* p = to.probability + first;
     Doubles largest = all(-1.0), squares = all(0.0), entropy = all(0.0);
     Longs predicted = {0, 0, 0, 0};
@@ -127,7 +179,6 @@ CALSWEEP_INLINE bool probability_body(const Real* probabilities, const RowArrays
       outside |= ~inside;
       const Doubles kept = select(inside, at, all(0.0)) + 0.0;
       store(p + k * to.stride, kept);
-      add_class_units(to, k, kept, lanes);
       const Longs above = kept > largest;
       largest = select(above, kept, largest);
       predicted = (above & k) | (~above & predicted);
@@ -135,8 +186,10 @@ CALSWEEP_INLINE bool probability_body(const Real* probabilities, const RowArrays
       const Longs positive = kept > all(0.0);
       entropy -= kept * log_positive(select(positive, kept, all(1.0)));
     }
+    store(to.scale + first, scale_below(to.n_rows - first, all(1.0)));
     store_group(to, first, largest, __builtin_convertvector(predicted, Ints), {squares, entropy});
   }
+  finish_classes(to);
   return (outside[0] | outside[1] | outside[2] | outside[3]) == 0;
 }
 

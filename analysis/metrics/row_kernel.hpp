@@ -9,7 +9,7 @@ namespace calsweep::analysis {
 
 /// Where a block of `n_rows` rows of `n_classes` goes. Arrays over rows have `stride` elements,
 /// arrays over classes and rows [n_classes, stride]; stride is a multiple of 4 and >= n_rows.
-/// Elements from n_rows to the next multiple of 4 are filled with whatever.
+/// Elements from n_rows to the next multiple of 4 are filled with whatever. At most 64 rows.
 struct RowArrays {
   std::int64_t n_rows = 0, n_classes = 0, stride = 0;
   float* transposed = nullptr;        ///< scratch, [n_classes, stride]
@@ -24,6 +24,9 @@ struct RowArrays {
   std::int64_t* confidence_f32_units = nullptr;
   std::int64_t* entropy_units = nullptr;
   std::int64_t* class_units = nullptr;  ///< [n_classes, 4]: sums of p are added, in four parts
+  double* scale = nullptr;              ///< scratch, per row
+  double split = 0.0;
+  std::uint64_t* above = nullptr;  ///< per class: bit r is set where row r's p is above the split
 };
 
 /// Softmax in double with the row maximum subtracted. logits: [n_rows, n_classes] row-major.

@@ -7,7 +7,6 @@
 #include <cmath>
 #include <limits>
 
-#include "analysis/metrics/bin_finder.hpp"
 #include "analysis/metrics/row_block.hpp"
 #include "sweeps/errors.hpp"
 
@@ -22,27 +21,6 @@ std::int64_t sum_of(const std::vector<std::int64_t>& units, std::int64_t n) {
   std::int64_t sum = 0;
   for (std::size_t r = 0; r < static_cast<std::size_t>(n); ++r) sum += units[r];
   return sum;
-}
-
-/// guo2017's 15 edges, and the bin of a float32 probability; 0 belongs to the first bin.
-struct ClasswiseEdges {
-  std::array<float, kClasswiseBins + 1> at{};
-  ClasswiseEdges() {
-    const BinFinder finder(find_convention("guo2017"), kClasswiseBins);
-    for (std::size_t i = 0; i < at.size(); ++i) at[i] = static_cast<float>(finder.edges()[i]);
-  }
-  std::size_t bin_of(float p) const {
-    auto bin = static_cast<std::size_t>(p * static_cast<float>(kClasswiseBins));
-    if (bin >= static_cast<std::size_t>(kClasswiseBins)) bin = kClasswiseBins - 1;
-    if (bin > 0 && p <= at[bin]) --bin;
-    if (p > at[bin + 1]) ++bin;
-    return bin;
-  }
-};
-
-const ClasswiseEdges& classwise_edges() {
-  static const ClasswiseEdges made;
-  return made;
 }
 
 void add(CellSums& cell, std::int64_t correct, std::int64_t units) {
@@ -226,23 +204,16 @@ void Tally::add_sums(const RowBlock& block) {
 /// Most probabilities lie in the first bin: only the others are counted here, and the first bin is
 /// what is left of the class (classwise_bins()).
 void Tally::add_classwise(const RowBlock& block) {
-  const auto& edges = classwise_edges();
-  const double above = static_cast<double>(edges.at[1]);
-  std::array<std::uint8_t, RowBlock::kMostRows> rows;  // NOLINT: written before it is read
+  const auto& edges = ClasswiseEdges::instance();
+  const std::int32_t* labels = block.labelled() ? block.labels().data() : nullptr;
   for (std::int64_t k = 0; k < n_classes(); ++k) {
     const double* p = block.probability(k);
-    std::size_t found = 0;
-    for (std::int64_t r = 0; r < block.n_rows(); ++r) {
-      rows[found] = static_cast<std::uint8_t>(r);
-      found += p[r] > above ? 1 : 0;
-    }
     CellSums* bins = classwise_.data() + k * kClasswiseBins;
-    for (std::size_t i = 0; i < found; ++i) {
-      const std::size_t r = rows[i];
+    for (auto rows = block.above[static_cast<std::size_t>(k)]; rows != 0; rows &= rows - 1) {
+      const int r = std::countr_zero(rows);
       const auto bin = edges.bin_of(static_cast<float>(p[r]));
       if (bin == 0) continue;
-      const bool is_label = block.labelled() && block.labels()[r] == k;
-      add(bins[bin], is_label ? 1 : 0, units_up_to_2(p[r]));
+      add(bins[bin], labels != nullptr && labels[r] == k ? 1 : 0, units_up_to_2(p[r]));
     }
   }
 }

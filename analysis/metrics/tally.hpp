@@ -13,6 +13,7 @@
 
 #include "analysis/measured.hpp"
 #include "analysis/metrics/calibration_error.hpp"
+#include "analysis/metrics/classwise_edges.hpp"
 #include "analysis/metrics/confidence_cells.hpp"
 #include "analysis/metrics/confidence_histogram.hpp"
 #include "analysis/metrics/confidence_profile.hpp"
@@ -21,8 +22,6 @@
 namespace calsweep::analysis {
 
 class RowBlock;
-
-inline constexpr std::int64_t kClasswiseBins = 15;
 
 /// What is counted per class.
 struct ClassSums {

@@ -22,9 +22,7 @@ CALSWEEP_INLINE Longs bits(Doubles x) { return reinterpret_cast<Longs>(x); }
 CALSWEEP_INLINE Doubles from_bits(Longs x) { return reinterpret_cast<Doubles>(x); }
 CALSWEEP_INLINE Doubles all(double x) { return Doubles{x, x, x, x}; }
 CALSWEEP_INLINE Longs all_bits(double x) { return bits(all(x)); }
-CALSWEEP_INLINE Doubles select(Longs mask, Doubles yes, Doubles no) {
-  return from_bits((mask & bits(yes)) | (~mask & bits(no)));
-}
+CALSWEEP_INLINE Doubles select(Longs mask, Doubles yes, Doubles no) { return mask ? yes : no; }
 CALSWEEP_INLINE Doubles widened(Floats x) { return __builtin_convertvector(x, Doubles); }
 template <class Vector, class Element>
 CALSWEEP_INLINE Vector load(const Element* from) {
@@ -39,8 +37,7 @@ CALSWEEP_INLINE void store(Element* to, Vector x) {
 
 /// exp(x) for x <= 0; 0 below -708 (where the true value is under 3.4e-308); exp(0) = 1 exactly.
 CALSWEEP_INLINE Doubles exp_nonpositive(Doubles x) {
-  const Longs in_range = x > all(-708.0);
-  x = select(in_range, x, all(-708.0));
+  const Longs in_range = x > all(-708.0);  // whatever the rest makes of others is dropped
   const Doubles magic = all(0x1.8p52);
   const Doubles shifted = x * 0x1.71547652b82fep+0 + magic;
   const Doubles n = shifted - magic;

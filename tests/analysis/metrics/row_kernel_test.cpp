@@ -15,9 +15,10 @@ namespace {
 /// Buffers of one block.
 struct Block {
   std::vector<float> transposed, confidence_f32;
-  std::vector<double> probability, largest, log_sum, confidence, squares;
+  std::vector<double> probability, scale, largest, log_sum, confidence, squares;
   std::vector<std::int32_t> predicted;
   std::vector<std::int64_t> c_units, f32_units, h_units, class_units;
+  std::vector<std::uint64_t> above;
   RowArrays arrays;
 
   Block(std::int64_t n, std::int64_t k, std::int64_t stride) {
@@ -27,9 +28,10 @@ struct Block {
     probability.resize(cells);
     confidence_f32.resize(rows);
     predicted.resize(rows);
-    for (auto* v : {&largest, &log_sum, &confidence, &squares}) v->resize(rows);
+    for (auto* v : {&scale, &largest, &log_sum, &confidence, &squares}) v->resize(rows);
     for (auto* v : {&c_units, &f32_units, &h_units}) v->resize(rows);
     class_units.resize(static_cast<std::size_t>(4 * k));
+    above.resize(static_cast<std::size_t>(k));
     arrays = {n,
               k,
               stride,
@@ -44,7 +46,10 @@ struct Block {
               c_units.data(),
               f32_units.data(),
               h_units.data(),
-              class_units.data()};
+              class_units.data(),
+              scale.data(),
+              0.25,
+              above.data()};
   }
 };
 
@@ -74,6 +79,7 @@ void expect_same_bits(const Block& a, const Block& b) {
   EXPECT_TRUE(same_bits(a.f32_units, b.f32_units, n));
   EXPECT_TRUE(same_bits(a.h_units, b.h_units, n));
   EXPECT_TRUE(same_bits(a.class_units, b.class_units, 4 * a.arrays.n_classes));
+  EXPECT_EQ(a.above, b.above);
 }
 
 TEST(RowKernelTest, gives_the_same_bits_with_and_without_avx2) {
@@ -167,6 +173,20 @@ TEST(RowKernelTest, rounds_terms_to_units_as_the_scalar_rule_does) {
   }
   const auto* part = block.class_units.data() + 28;
   EXPECT_EQ(static_cast<Int128>(part[0] + part[1] + part[2] + part[3]), of_class_7);
+}
+
+TEST(RowKernelTest, marks_the_rows_above_the_split_and_none_past_the_end) {
+  const auto z = random_logits(61, 3, 5.0F);
+  Block block(61, 3, 64);
+  ASSERT_TRUE(softmax_block(z.data(), block.arrays));
+  for (std::size_t k = 0; k < 3; ++k) {
+    std::uint64_t expected = 0;
+    for (std::size_t r = 0; r < 61; ++r) {
+      if (block.probability[64 * k + r] > 0.25) expected |= std::uint64_t{1} << r;
+    }
+    EXPECT_EQ(block.above[k], expected);
+    EXPECT_NE(expected, 0U);
+  }
 }
 
 TEST(RowKernelTest, says_which_blocks_hold_no_numbers) {
