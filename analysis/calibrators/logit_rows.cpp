@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "analysis/metrics/vector_exp.hpp"
 #include "sweeps/errors.hpp"
 
 namespace calsweep::analysis {
@@ -56,9 +57,7 @@ std::optional<std::int64_t> LogitRows::first_bad_row() const {
 }
 
 LogitRows::Block exponential(LogitRows::Block x) {
-  const Octet tail = last_elements(x.data(), x.size());
-  x = x.exp();
-  put_last_elements(tail.exp(), x.data(), x.size());
+  exp_of_nonpositive(x.data(), static_cast<std::size_t>(x.size()));
   return x;
 }
 

@@ -42,7 +42,7 @@ class LogitRows {
 // What a row becomes never depends on its position or on its neighbours, to the bit: sums run over
 // the classes in order, and the last elements of an array take the same vector instructions as all
 // others (Eigen would give them the C library's exp and log).
-/// exp and natural logarithm of every element.
+/// exp of every element, each at most 0; natural logarithm of every element.
 LogitRows::Block exponential(LogitRows::Block x);
 Eigen::ArrayXd natural_logarithm(Eigen::ArrayXd x);
 /// [rows, K] -> [rows], classes added in order.

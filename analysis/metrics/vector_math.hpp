@@ -1,6 +1,7 @@
 // Four doubles at once: exp, log and rounding to fixed point from IEEE-defined operations only
 // (add, subtract, multiply, divide, integer and bit operations; no fused multiply-add). Whatever
-// instructions the compiler picks, the bits are the same. Only row_kernel*.cpp include this file.
+// instructions the compiler picks, the bits are the same. Only row_kernel*.cpp and
+// vector_exp.cpp include this file.
 //
 // Polynomials: interpolation at Chebyshev nodes, relative error below 2^-55 (exp) and 2^-57 (log)
 // before rounding; together within 1 ulp of the true value for exp, 1 ulp for log.
