@@ -22,6 +22,7 @@ constexpr std::size_t kTrialsPerUnit = 10;
 
 struct Shape {
   std::size_t rows = 0, classes = 0;
+  bool test_only = false;
 };
 
 std::vector<std::int32_t> labels_of(const char* set, std::size_t n, std::size_t classes) {
@@ -71,12 +72,13 @@ TrialRecord record_of(const Sweep& sweep, const Trial& trial, const Shape& shape
     const double t = static_cast<double>(e) / 30.0;
     record.epochs.push_back({e, 2.0 - t, 0.1 + 0.5 * t, 2.3 - t, 0.1 + 0.6 * t, 0.1 * t, 0.1 * t});
   }
-  record.logits = {
-      logits_of(trial, "test", labels_of("test", shape.rows, shape.classes), shape.rows,
-                shape.classes),
-      logits_of(trial, "validation", labels_of("validation", shape.rows / 2, shape.classes),
-                shape.rows / 2, shape.classes),
-      logits_of(trial, "ood/svhn", {}, shape.rows, shape.classes)};
+  record.logits.push_back(logits_of(trial, "test", labels_of("test", shape.rows, shape.classes),
+                                    shape.rows, shape.classes));
+  if (shape.test_only) return record;
+  record.logits.push_back(logits_of(trial, "validation",
+                                    labels_of("validation", shape.rows / 2, shape.classes),
+                                    shape.rows / 2, shape.classes));
+  record.logits.push_back(logits_of(trial, "ood/svhn", {}, shape.rows, shape.classes));
   return record;
 }
 
@@ -110,14 +112,15 @@ void make(const fs::path& spec_file, const RunDirectory& run, const Shape& shape
 }  // namespace calsweep
 
 int main(int argc, char** argv) {
-  if (argc != 5) {
-    fmt::print(stderr, "usage: bench-results SPEC DIRECTORY ROWS CLASSES\n");
+  if (argc != 6) {
+    fmt::print(stderr, "usage: bench-results SPEC DIRECTORY ROWS CLASSES all|test\n");
     return 2;
   }
   try {
-    calsweep::make(argv[1], calsweep::RunDirectory(argv[2]),
-                   {static_cast<std::size_t>(std::atoll(argv[3])),
-                    static_cast<std::size_t>(std::atoll(argv[4]))});
+    calsweep::make(
+        argv[1], calsweep::RunDirectory(argv[2]),
+        {static_cast<std::size_t>(std::atoll(argv[3])),
+         static_cast<std::size_t>(std::atoll(argv[4])), std::string_view(argv[5]) == "test"});
     return 0;
   } catch (const std::exception& error) {
     fmt::print(stderr, "bench-results: {}\n", error.what());

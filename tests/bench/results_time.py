@@ -3,7 +3,10 @@
 it computes by default, and again when nothing is new; aim: 60 s on 2 cores, 3 s.
 
     ninja -C build/release bench-results calsweep
-    results_time.py [--rows 10000] [--seeds 10] [--check]
+    results_time.py [--rows 10000] [--seeds 10] [--sets all|test] [--check]
+
+--sets test: the logits that sweeps/warmup-depth-by-size.toml logs; all: a validation and an OOD set beside them, so that
+calibrators, prediction sets and detection have something to do.
 
 --check exits with 1 above the aims (scaled to the number of networks).
 """
@@ -44,6 +47,7 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release")
     parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--sets", choices=("all", "test"), default="all")
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="calsweep-results-"))
@@ -51,14 +55,15 @@ def main():
         spec = folder / "bench.toml"
         spec.write_text(SPEC.format(seeds=options.seeds))
         run = folder / "run"
-        made = subprocess.run([options.build / "tests/bench-results", spec, run, str(options.rows), "10"],
+        made = subprocess.run([options.build / "tests/bench-results", spec, run, str(options.rows), "10",
+                               options.sets],
                               check=True, text=True, stdout=subprocess.PIPE)
         trials = int(made.stdout)
         calsweep = options.build / "bin/calsweep"
         first, first_cpu = timed([calsweep, "-q", "analyze", run])
         again, _ = timed([calsweep, "-q", "analyze", run])
         size = (run / "results.db").stat().st_size / 1e6
-        print(f"{trials} networks, {options.rows} test rows x 10 classes, {os.cpu_count()} cores, load "
+        print(f"{trials} networks, {options.rows} test rows x 10 classes, sets: {options.sets}, {os.cpu_count()} cores, load "
               f"{os.getloadavg()[0]:.1f}: {first:.1f} s ({first_cpu:.1f} s CPU); nothing new: {again:.2f} s; "
               f"results.db {size:.0f} MB")
         late = first > 60 * trials / 700 + 5 or again > 3
