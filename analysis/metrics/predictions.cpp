@@ -97,36 +97,4 @@ Predictions predict_from_top_label(std::span<const double> confidence,
   return made;
 }
 
-void ProbabilityPool::add_member(std::span<const float> logits, std::int64_t n_classes,
-                                 std::string_view what) {
-  const auto n = checked_rows(logits.size(), n_classes, {}, what);
-  if (n_members_ == 0) {
-    sum_.assign(logits.size(), 0.0);
-    n_classes_ = n_classes;
-  }
-  if (n_classes != n_classes_ || logits.size() != sum_.size()) {
-    throw FormatError(fmt::format(
-        "{}: {} rows of {} classes, but the members before it have {} "
-        "rows of {}: they were evaluated on different data",
-        what, n, n_classes, sum_.size() / static_cast<std::size_t>(n_classes_), n_classes_));
-  }
-  double* row = sum_.data();
-  RowBlock block(n_classes);
-  block.for_each(logits, true, {}, what, [&](const RowBlock& filled) {
-    for (std::int64_t r = 0; r < filled.n_rows(); ++r) {
-      for (std::int64_t k = 0; k < n_classes; ++k) *row++ += filled.probability(k)[r];
-    }
-  });
-  ++n_members_;
-}
-
-Predictions ProbabilityPool::predictions(std::span<const std::int32_t> labels,
-                                         std::string_view what) const {
-  std::vector<double> p(sum_.size());
-  const double members = static_cast<double>(n_members_);
-  std::transform(sum_.begin(), sum_.end(), p.begin(),
-                 [members](double s) { return std::min(1.0, s / members); });
-  return predict(std::span<const double>(p), false, n_classes_, labels, what);
-}
-
 }  // namespace calsweep::analysis

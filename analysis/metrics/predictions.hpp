@@ -58,19 +58,4 @@ Predictions predict_from_top_label(std::span<const double> confidence,
                                    std::span<const std::int32_t> predicted, std::int64_t n_classes,
                                    std::span<const std::int32_t> labels, std::string_view what);
 
-/// Mean of the members' softmax probabilities, in double, members added in the order given
-/// (Lakshminarayanan et al. 2017: probabilities are averaged, not logits).
-class ProbabilityPool {
- public:
-  /// Throws FormatError if the shape differs from the members before it, or a logit is not finite.
-  void add_member(std::span<const float> logits, std::int64_t n_classes, std::string_view what);
-  std::int64_t n_members() const { return n_members_; }
-  Predictions predictions(std::span<const std::int32_t> labels, std::string_view what) const;
-
- private:
-  std::vector<double> sum_;  // [n, n_classes]
-  std::int64_t n_classes_ = 0;
-  std::int64_t n_members_ = 0;
-};
-
 }  // namespace calsweep::analysis

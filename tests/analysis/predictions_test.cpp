@@ -90,39 +90,6 @@ TEST(PredictionsTest, give_no_nll_for_a_label_of_probability_zero) {
   EXPECT_DOUBLE_EQ(made.brier().value, 2.0);
 }
 
-TEST(ProbabilityPoolTest, averages_probabilities_not_logits) {
-  // By hand: softmax(ln 3, 0) = (.75, .25), softmax(0, ln 9) = (.1, .9): the mean is (.425, .575).
-  const std::vector<float> a = {std::log(3.0F), 0.0F};
-  const std::vector<float> b = {0.0F, std::log(9.0F)};
-  const std::vector<std::int32_t> labels = {0};
-  ProbabilityPool pool;
-  pool.add_member(a, 2, "a");
-  pool.add_member(b, 2, "b");
-  const auto pooled = pool.predictions(labels, "test");
-  EXPECT_NEAR(pooled.confidence[0], 0.575, 1e-7);
-  EXPECT_NEAR(pooled.nll().value, -std::log(0.425), 1e-7);
-  EXPECT_NEAR(pooled.brier().value, 2 * 0.575 * 0.575, 1e-7);
-  EXPECT_EQ(pooled.accuracy().value, 0.0);
-}
-
-TEST(ProbabilityPoolTest, of_one_member_equals_that_member) {
-  const auto& reference = fixtures::reference().at("predictions");
-  const auto logits = reference.at("logits").get<std::vector<float>>();
-  const auto labels = reference.at("labels").get<std::vector<std::int32_t>>();
-  ProbabilityPool pool;
-  pool.add_member(logits, 7, "only");
-  const auto pooled = pool.predictions(labels, "test");
-  const auto direct = predict_from_logits(logits, 7, labels, "test");
-  EXPECT_NEAR(pooled.nll().value, direct.nll().value, 1e-14);
-  EXPECT_EQ(pooled.confidence, direct.confidence);
-}
-
-TEST(ProbabilityPoolTest, refuses_members_of_another_shape) {
-  ProbabilityPool pool;
-  pool.add_member(std::vector<float>{0.0F, 1.0F}, 2, "a");
-  EXPECT_THROW(pool.add_member(std::vector<float>{0.0F, 1.0F, 1.0F, 1.0F}, 2, "b"), FormatError);
-}
-
 TEST(PredictionsTest, take_milliseconds_for_ten_thousand_rows) {
   std::vector<float> logits(100000);
   for (std::size_t i = 0; i < logits.size(); ++i) {

@@ -289,7 +289,7 @@ TEST(ResultsDbTest, pools_ensembles_over_unit_files) {
   analyze(sweep, run.directory());
   const auto members = trials_of(sweep, 0, 2, 1);
   ASSERT_EQ(members.size(), 3U);
-  // Independent of ProbabilityPool: the mean of the members' softmax by hand.
+  // Independent of our code: the mean of the members' softmax by hand.
   std::vector<double> mean(800, 0.0);
   std::vector<std::int32_t> labels;
   for (const auto& id : members) {

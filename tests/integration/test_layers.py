@@ -18,7 +18,7 @@ class Layers(unittest.TestCase):
     def test_folders_include_only_what_they_may_know(self):
         seen = 0
         for folder, allowed in ALLOWED.items():
-            for path in sorted((program.SOURCE / folder).glob("*.[ch]pp")):
+            for path in sorted((program.SOURCE / folder).rglob("*.[ch]pp")):
                 for line in path.read_text().splitlines():
                     match = re.match(r'#include "([a-z_]+)/', line)
                     if match:

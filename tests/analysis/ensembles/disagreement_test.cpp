@@ -119,20 +119,19 @@ TEST(EnsembleViewTest, an_ensemble_that_evaluates_one_member_is_found_out) {
   EXPECT_THROW(EnsembleView(twice, 4, "twice"), UsageError);
 }
 
-TEST(EnsembleViewTest, pools_as_the_analysis_of_a_sweep_does) {
-  Random random(2);
-  std::vector<std::vector<float>> logits(4, std::vector<float>(300));
-  ProbabilityPool pool;
-  Table table;
-  for (auto& member : logits) {
-    for (auto& z : member) z = static_cast<float>(3.0 * random.normal());
-    pool.add_member(member, 10, "member");
-    table.push_back(tempered_probabilities(member, 10, 1.0, "member"));
-  }
-  const std::vector<std::int32_t> labels(30, 3);
-  const auto pooled = pooled_probabilities(EnsembleView(with_ids(table), 10, "ensemble"));
-  EXPECT_NEAR(predict_from_probabilities(pooled, 10, labels, "pooled").nll().value,
-              pool.predictions(labels, "pool").nll().value, 1e-13);
+TEST(EnsembleViewTest, averages_probabilities_not_logits) {
+  // By hand: softmax(ln 3, 0) = (.75, .25), softmax(0, ln 9) = (.1, .9): the mean is (.425, .575).
+  const std::vector<float> a = {std::log(3.0F), 0.0F};
+  const std::vector<float> b = {0.0F, std::log(9.0F)};
+  const Table table = {tempered_probabilities(a, 2, 1.0, "a"),
+                       tempered_probabilities(b, 2, 1.0, "b")};
+  const auto pooled = pooled_probabilities(EnsembleView(with_ids(table), 2, "ensemble"));
+  EXPECT_NEAR(pooled[0], 0.425, 1e-7);
+  const std::vector<std::int32_t> labels = {0};
+  const auto made = predict_from_probabilities(pooled, 2, labels, "pooled");
+  EXPECT_NEAR(made.nll().value, -std::log(0.425), 1e-7);
+  EXPECT_NEAR(made.brier().value, 2 * 0.575 * 0.575, 1e-7);
+  EXPECT_EQ(made.accuracy().value, 0.0);
 }
 
 TEST(DisagreementTest, by_hand) {
