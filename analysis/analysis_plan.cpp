@@ -16,8 +16,9 @@ namespace {
 
 class Planner {
  public:
-  Planner(const Sweep& sweep, const RunDirectory& run)
+  Planner(const Sweep& sweep, const RunDirectory& run, Reuse reuse)
       : sweep_(sweep), run_(run), previous_(read_previous_results(run.results())) {
+    if (reuse == Reuse::Nothing) previous_ = PreviousResults();
     for (const auto& trial : sweep.trials) wanted_.insert(trial.id);
     if (previous_.predictor_options != predictor_options(sweep.spec.analysis)) {
       previous_.trials.clear();
@@ -132,8 +133,8 @@ class Planner {
 
 }  // namespace
 
-AnalysisPlan plan_analysis(const Sweep& sweep, const RunDirectory& run) {
-  return Planner(sweep, run).make();
+AnalysisPlan plan_analysis(const Sweep& sweep, const RunDirectory& run, Reuse reuse) {
+  return Planner(sweep, run, reuse).make();
 }
 
 std::vector<TrialId> member_ids(const Sweep& sweep, const Replicate& replicate) {

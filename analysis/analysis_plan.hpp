@@ -22,10 +22,15 @@ struct AnalysisPlan {
   std::int64_t n_unit_files_unchanged = 0;
 };
 
+/// What an analysis takes over from the results.db that is there. Nothing: everything is computed
+/// again; the old file stays until the new one is complete.
+enum class Reuse { Previous, Nothing };
+
 /// Opens every sealed unit file (header only, no checksumming) and the existing results.db. A trial
 /// that lies in several files is taken from the one with the lowest unit id. Deterministic.
 /// Throws UsageError for a results.db that is not ours or newer.
-AnalysisPlan plan_analysis(const Sweep& sweep, const RunDirectory& run);
+AnalysisPlan plan_analysis(const Sweep& sweep, const RunDirectory& run,
+                           Reuse reuse = Reuse::Previous);
 
 /// Trial ids of a replicate, in member order.
 std::vector<TrialId> member_ids(const Sweep& sweep, const Replicate& replicate);

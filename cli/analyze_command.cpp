@@ -37,8 +37,8 @@ analysis::AnalysisReport analyze_as_planned(orchestrator::Launch& launch, const 
 
 int analyze_as_first(orchestrator::Launch& launch, const RunDirectory& run, bool rebuild) {
   const Sweep sweep = run.load_sweep();
-  if (rebuild) analysis::discard_results(run.results());
-  const auto plan = analysis::plan_analysis(sweep, run);
+  const auto plan = analysis::plan_analysis(
+      sweep, run, rebuild ? analysis::Reuse::Nothing : analysis::Reuse::Previous);
   log::info(fmt::format("{} unit files, {} unchanged since the last analysis", plan.n_unit_files,
                         plan.n_unit_files_unchanged));
   const auto summary = plan.up_to_date ? analysis::stored_report(sweep, run)

@@ -31,7 +31,7 @@ constexpr std::size_t kMostProblemsShown = 20;
 
 fs::path folder_of(const ImportOptions& options, const Manifest& manifest) {
   if (!options.data.empty()) return options.data;
-  return (options.manifest.parent_path() / manifest.folder).lexically_normal();
+  return (fs::absolute(options.manifest).parent_path() / manifest.folder).lexically_normal();
 }
 
 // Looks without writing.

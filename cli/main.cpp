@@ -159,7 +159,7 @@ void add_analyze(CLI::App& app, int& exit_code) {
   auto* command =
       app.add_subcommand("analyze", "Turn logits into metrics and paired tests in results.db");
   command->add_option("DIR", directory, "run directory")->required();
-  command->add_flag("--rebuild", rebuild, "start from an empty results.db");
+  command->add_flag("--rebuild", rebuild, "compute everything again; the old results.db stays until the new one is complete");
   command->callback([&] { exit_code = analyze(directory, rebuild); });
 }
 

@@ -37,7 +37,8 @@ constexpr std::array kQueries = {
                "coalesce(null_reason, assumption) AS note FROM grid_comparison"},
     NamedQuery{"trends", "whether a method's effect grows or shrinks along an axis",
                "SELECT method, metric, axis, test, n_blocks, n_levels, z, p, coalesce(direction, "
-               "null_reason) AS direction FROM trend"},
+               "null_reason) AS direction, iif(test = 'page', 'blocks are seeds', 'assumes that "
+               "levels share no seeds: not so in a sweep') AS note FROM trend"},
     NamedQuery{"ranking", "average rank of the methods over the grid, with Nemenyi's distance",
                "SELECT * FROM ranking"},
     NamedQuery{"matched", "methods at equal epochs, samples and accuracy (guo2017)",
@@ -72,7 +73,8 @@ constexpr std::array kQueries = {
         "ood", "AUROC against, and mean confidence on, each out-of-distribution set",
         "SELECT {axes}m.name AS method, s.metric, s.n, s.mean, s.sd, s.median FROM summary s "
         "JOIN cell USING (cell_id) JOIN method m USING (method_id) JOIN metric_definition d "
-        "ON d.key = s.metric WHERE s.calibrator = 'none' AND d.set_name GLOB 'ood/*' ORDER BY s.metric, s.cell_id, "
+        "ON d.key = s.metric WHERE s.calibrator = 'none' AND d.set_name GLOB 'ood/*' ORDER BY "
+        "s.metric, s.cell_id, "
         "s.method_id"},
     NamedQuery{"dynamics", "per epoch, averaged over networks: accuracy, NLL, confidence, ECE",
                "SELECT {axes}method, epoch, count(*) AS networks, avg(train_loss) AS train_loss, "

@@ -209,13 +209,6 @@ AnalysisReport ResultsDb::finish() {
   return report;
 }
 
-void discard_results(const fs::path& file) {
-  if (results_file_state(file) == ResultsFileState::Absent) return;
-  std::error_code error;
-  fs::remove(file, error);
-  if (error) throw IoError(fmt::format("cannot remove {}: {}", file.string(), error.message()));
-}
-
 AnalysisReport stored_report(const Sweep& sweep, const RunDirectory& run) {
   auto db = open_results(run.results());
   return counted_report(db, sweep);

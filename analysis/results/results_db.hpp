@@ -54,10 +54,6 @@ class ResultsDb {
 /// The report of a results.db that is up to date.
 AnalysisReport stored_report(const Sweep& sweep, const RunDirectory& run);
 
-/// Removes a results.db, so that the next analysis reads everything again. Throws UsageError if it
-/// is not ours, IoError.
-void discard_results(const std::filesystem::path& file);
-
 /// Plans, runs every job here and now, stores and finishes: an analysis in one process.
 AnalysisReport analyze(const Sweep& sweep, const RunDirectory& run);
 

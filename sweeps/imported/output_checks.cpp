@@ -125,6 +125,9 @@ void OutputChecks::check_probabilities(std::span<const double> row, std::int64_t
       refuse(index,
              fmt::format("has {} for class {}", std::isnan(row[c]) ? "NaN" : "an infinity", c));
     }
+    if (row[c] > 1.0 && std::abs(sum - 100.0) <= 1.0) {
+      refuse(index, fmt::format("sums to {:.9g}: these are percent, divide them by 100", sum));
+    }
     if (row[c] < 0.0 || row[c] > 1.0) {
       refuse(index, fmt::format("has the probability {:.9g} for class {}, not in [0, 1]: if these "
                                 "are logits, say outputs = \"logits\"",

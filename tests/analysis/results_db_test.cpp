@@ -175,7 +175,8 @@ TEST(ResultsDbTest, an_interrupted_analysis_leaves_the_old_results) {
   const auto before = dump_results(run.directory().results());
   const auto larger = make_sweep(small_spec(5));
   {
-    const auto plan = plan_analysis(larger, run.directory());
+    const auto plan = plan_analysis(larger, run.directory(), Reuse::Nothing);
+    EXPECT_TRUE(plan.kept_trials.empty());
     ResultsDb db(larger, run.directory(), plan);
     EXPECT_THROW(ResultsDb(larger, run.directory(), plan), UsageError);  // one writer
   }
@@ -260,7 +261,7 @@ TEST(ResultsDbTest, refuses_foreign_and_newer_files_and_replaces_damaged_ones) {
   std::ofstream(file) << "my shopping list, which is longer than nothing";
   EXPECT_THROW(analyze(sweep, run.directory()), UsageError);
   EXPECT_TRUE(fs::exists(file));
-  EXPECT_THROW(discard_results(file), UsageError);
+  EXPECT_THROW(plan_analysis(sweep, run.directory(), Reuse::Nothing), UsageError);
   fs::remove(file);
   analyze(sweep, run.directory());
   const auto good = dump_results(file);

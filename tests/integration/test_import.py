@@ -239,6 +239,11 @@ class GoodImports(ImportTest):
         self.import_into("run")
         self.assertEqual({p.name: p.read_bytes() for p in (run / "units").iterdir()}, whole)
 
+    def test_a_manifest_named_without_a_folder(self):
+        self.manifest()
+        self.assert_succeeded(self.calsweep("import", "manifest.toml"))
+        self.assertTrue((self.folder / "runs/small/sweep.toml").exists())
+
     def test_the_data_may_lie_elsewhere(self):
         (self.folder / "elsewhere").mkdir()
         (self.folder / "probs.npy").rename(self.folder / "elsewhere/probs.npy")
@@ -308,6 +313,7 @@ def malformed(t):
         ("fewer labels than rows", {"y.npy": npy_bytes(labels[:-1], "<i8")}, dict(labels="y.npy"),
          ["probs.npy has 40 rows", "39 labels"]),
         ("fewer rows than labels", {"x.csv": csv[:csv.rindex("\n", 0, -1) + 1]}, dict(test="x.csv"), ["x.csv has 39 rows", "40 labels"]),
+        ("percent", {"x.npy": npy_bytes([[100 * p for p in row] for row in rows])}, test, ["divide them by 100"]),
         ("one dimension", {"x.npy": npy_bytes([0.5] * N)}, test, ["x.npy has the shape (40,)", "numpy.stack"]),
         ("one class", {"x.npy": npy_bytes([[1.0]] * N)}, test, ["one class", "numpy.hstack"]),
         ("three dimensions", {"x.npy": npy_bytes([0.5] * 8, header="{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2, 2), }")},
