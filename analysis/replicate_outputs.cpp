@@ -4,8 +4,10 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
+#include <sstream>
 
 #include "analysis/analysis_plan.hpp"
 #include "analysis/predictor_analysis.hpp"
@@ -19,6 +21,15 @@ const std::string& method_of(const Sweep& sweep, const Replicate& replicate) {
   return sweep.spec.methods[static_cast<std::size_t>(replicate.method)].name;
 }
 
+/// The same parts, in any order: "size=500 depth=2".
+bool names_cell(const std::string& text, const std::string& label) {
+  const auto parts = [](const std::string& of) {
+    std::istringstream words(of);
+    return std::multiset<std::string>(std::istream_iterator<std::string>(words), {});
+  };
+  return text == label || parts(text) == parts(label);
+}
+
 const Replicate& choose(const Sweep& sweep, const ReplicateChoice& choice) {
   const std::string method =
       choice.method.empty() ? sweep.spec.methods.front().name : choice.method;
@@ -29,7 +40,7 @@ const Replicate& choose(const Sweep& sweep, const ReplicateChoice& choice) {
     methods.insert(method_of(sweep, replicate));
     const auto label = cell_label(sweep, replicate.cell);
     if (method_of(sweep, replicate) != method) continue;
-    if (!choice.cell.empty() && label != choice.cell) {
+    if (!choice.cell.empty() && !names_cell(choice.cell, label)) {
       cells.insert(label);
       continue;
     }

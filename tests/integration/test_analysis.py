@@ -175,7 +175,7 @@ class AnalysisTest(unittest.TestCase):
                 self.assertAlmostEqual(row["p_consistent"], 1 / 101)
 
     def test_explains_why_conventions_differ(self):
-        table = self.call("explain-ece", self.run_directory, "--method", "sharp", "--cell", "depth=4 size=500", "--seed", 2,
+        table = self.call("explain-ece", self.run_directory, "--method", "sharp", "--cell", "size=500 depth=4", "--seed", 2,
                           "--format", "csv")
         rows = {row["convention"]: row for row in csv.DictReader(table.splitlines())}
         stored = self.ask("SELECT value FROM replicate_metric WHERE method = 'sharp' AND depth = 4 AND size = 500 AND seed = 2 "
