@@ -13,26 +13,6 @@ namespace {
 constexpr std::string_view kNoValidation =
     "no validation split: set data.validation_size, or analysis.cross_fitting_folds";
 
-void add_parameters(const std::vector<CalibratorParameter>& parameters,
-                    CalibrationResult& calibration) {
-  for (const auto& parameter : parameters) {
-    if (!parameter.value.has_value()) continue;
-    calibration.parameters.emplace_back(parameter.name, parameter.value.value);
-  }
-}
-
-PredictionSetResult summarized(const SetOutputs& set, const CalibratedOutputs& outputs,
-                               const std::string& calibrator, const std::string& id) {
-  const auto predictions =
-      outputs.probabilities.empty()
-          ? predict_from_top_label(outputs.confidence, outputs.predicted, set.n_classes, set.labels,
-                                   set.what)
-          : predict_from_probabilities(std::span<const double>(outputs.probabilities),
-                                       set.n_classes, set.labels, set.what);
-  return summarize_set({set.set, calibrator, Detail::Main, 0, id}, predictions,
-                       outputs.probabilities, set.labels);
-}
-
 class Calibration {
  public:
   Calibration(const std::vector<SetOutputs>& sets, const AnalysisOptions& options,
@@ -62,7 +42,7 @@ class Calibration {
       add_parameters(fit.calibrator->parameters, calibration);
       for (const auto& set : sets_) {
         if (&set == &validation || (is_ood(set.set) && !definition.applies_to_ood)) continue;
-        result_.sets.push_back(summarized(
+        result_.sets.push_back(summarize_calibrated(
             set, fit.calibrator->apply(set.logits, set.n_classes, set.what), name, result_.id));
       }
     }
@@ -79,7 +59,7 @@ class Calibration {
     add_parameters(fitted.parameters, calibration);
     calibration.null_reason = fitted.reason;
     if (fitted.reason.empty()) {
-      result_.sets.push_back(summarized(*test, fitted.outputs, name, result_.id));
+      result_.sets.push_back(summarize_calibrated(*test, fitted.outputs, name, result_.id));
     }
     result_.calibrations.push_back(std::move(calibration));
   }
@@ -90,6 +70,26 @@ class Calibration {
 };
 
 }  // namespace
+
+void add_parameters(const std::vector<CalibratorParameter>& parameters,
+                    CalibrationResult& calibration) {
+  for (const auto& parameter : parameters) {
+    if (!parameter.value.has_value()) continue;
+    calibration.parameters.emplace_back(parameter.name, parameter.value.value);
+  }
+}
+
+PredictionSetResult summarize_calibrated(const SetOutputs& set, const CalibratedOutputs& outputs,
+                                         const std::string& calibrator, const std::string& id) {
+  const auto predictions =
+      outputs.probabilities.empty()
+          ? predict_from_top_label(outputs.confidence, outputs.predicted, set.n_classes, set.labels,
+                                   set.what)
+          : predict_from_probabilities(std::span<const double>(outputs.probabilities),
+                                       set.n_classes, set.labels, set.what);
+  return summarize_set({set.set, calibrator, Detail::Main, 0, id}, predictions,
+                       outputs.probabilities, set.labels);
+}
 
 void add_calibrated(const std::vector<SetOutputs>& sets, const AnalysisOptions& options,
                     PredictorResult& result) {

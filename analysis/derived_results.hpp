@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "analysis/calibrators/calibrator.hpp"
 #include "analysis/predictor_outputs.hpp"
 #include "analysis/results/results_line.hpp"
 #include "sweeps/sweep.hpp"
@@ -26,6 +27,14 @@ void add_conformal(const std::vector<SetOutputs>& sets, const AnalysisOptions& o
 /// no such set and the options ask for it, and adds the calibrated results of test and OOD sets.
 void add_calibrated(const std::vector<SetOutputs>& sets, const AnalysisOptions& options,
                     PredictorResult& result);
+
+/// The parameters that have a value.
+void add_parameters(const std::vector<CalibratorParameter>& parameters,
+                    CalibrationResult& calibration);
+
+/// The metrics of a set through a calibrator. `id`: of the predictor.
+PredictionSetResult summarize_calibrated(const SetOutputs& set, const CalibratedOutputs& outputs,
+                                         const std::string& calibrator, const std::string& id);
 
 /// The fitted temperature of a result, or 0.
 double fitted_temperature(const PredictorResult& result);

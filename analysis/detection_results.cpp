@@ -1,5 +1,6 @@
 // Part of derived_results.hpp: out-of-distribution detection.
 #include <algorithm>
+#include <optional>
 
 #include "analysis/derived_results.hpp"
 #include "analysis/ood/detection.hpp"
@@ -30,6 +31,19 @@ void add_score(const std::vector<double>& in, const std::vector<double>& out,
   add(result, "detection_error", score, made.detection_error.error);
 }
 
+/// Of the outputs as they are, and at the fitted temperature (empty without one).
+struct TemperedScores {
+  OodScores raw, tempered;
+};
+
+TemperedScores all_scores(const SetOutputs& set, double temperature) {
+  TemperedScores made{scores_of(set), {}};
+  if (temperature > 0.0) {
+    made.tempered = ood_scores(set.logits, set.n_classes, temperature, set.what);
+  }
+  return made;
+}
+
 void add_without_test(PredictionSetResult& result) {
   add(result, "auroc", "max_softmax", Measured::none("no logits of the test set"));
 }
@@ -39,26 +53,26 @@ void add_without_test(PredictionSetResult& result) {
 void add_detection(const std::vector<SetOutputs>& sets, double temperature,
                    std::vector<PredictionSetResult>& results) {
   const auto* test = find_set(sets, "test");
+  std::optional<TemperedScores> in;  // once for all OOD sets
   for (std::size_t s = 0; s < sets.size(); ++s) {
     if (!is_ood(sets[s].set)) continue;
     if (test == nullptr) {
       add_without_test(results[s]);
       continue;
     }
-    const auto in = scores_of(*test);
-    const auto out = scores_of(sets[s]);
+    if (!in) in = all_scores(*test, temperature);
+    const auto out = all_scores(sets[s], temperature);
     for (const auto& definition : ood_score_definitions()) {
       if (definition.needs_logits && !sets[s].has_logits) continue;
-      add_score(in.of(definition.score), out.of(definition.score), std::string(definition.key),
-                sets[s].what, results[s]);
+      add_score(in->raw.of(definition.score), out.raw.of(definition.score),
+                std::string(definition.key), sets[s].what, results[s]);
     }
     if (!(temperature > 0.0)) continue;
-    const auto cool_in = ood_scores(test->logits, test->n_classes, temperature, test->what);
-    const auto cool_out = ood_scores(sets[s].logits, sets[s].n_classes, temperature, sets[s].what);
-    add_score(cool_in.max_softmax, cool_out.max_softmax, "max_softmax, calibrated", sets[s].what,
-              results[s]);
+    add_score(in->tempered.max_softmax, out.tempered.max_softmax, "max_softmax, calibrated",
+              sets[s].what, results[s]);
     if (!sets[s].has_logits) continue;
-    add_score(cool_in.energy, cool_out.energy, "energy, calibrated", sets[s].what, results[s]);
+    add_score(in->tempered.energy, out.tempered.energy, "energy, calibrated", sets[s].what,
+              results[s]);
   }
 }
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "analysis/calibrators/ensemble_calibration.hpp"
 #include "analysis/derived_results.hpp"
 #include "analysis/ensembles/disagreement.hpp"
@@ -95,17 +97,11 @@ class MemberTemperatures {
                                   validation->n_classes, validation->labels, validation->what);
     calibration.null_reason = fit.reason;
     if (fit.ensemble != nullptr) {
-      for (const auto& parameter : fit.ensemble->parameters) {
-        if (!parameter.value.has_value()) continue;
-        calibration.parameters.emplace_back(parameter.name, parameter.value.value);
-      }
+      add_parameters(fit.ensemble->parameters, calibration);
       for (const auto& set : pooled) {
         if (&set == validation) continue;
-        const auto outputs = fit.ensemble->apply(logits(set.set), set.n_classes, set.what);
-        const auto predictions = predict_from_probabilities(
-            std::span<const double>(outputs.probabilities), set.n_classes, set.labels, set.what);
-        result.sets.push_back(summarize_set({set.set, name, Detail::Main, 0, result.id},
-                                            predictions, outputs.probabilities, set.labels));
+        result.sets.push_back(summarize_calibrated(
+            set, fit.ensemble->apply(logits(set.set), set.n_classes, set.what), name, result.id));
       }
     }
     result.calibrations.push_back(std::move(calibration));
@@ -123,13 +119,6 @@ class MemberTemperatures {
 
   const std::vector<MemberSets>& members_;
 };
-
-bool wants(const AnalysisOptions& options, std::string_view calibrator) {
-  for (const auto& name : options.calibrators) {
-    if (name == calibrator) return true;
-  }
-  return false;
-}
 
 }  // namespace
 
@@ -173,7 +162,9 @@ PredictorResult analyze_ensemble(const EnsembleData& ensemble, const AnalysisOpt
     add_disagreement(view, result.sets[s]);
     if (pooled[s].set == "test") add_size_curve(view, pooled[s], result);
   }
-  if (wants(options, "temperature")) MemberTemperatures(members).add(pooled, result);
+  const auto& wanted = options.calibrators;
+  if (std::find(wanted.begin(), wanted.end(), "temperature") != wanted.end())
+    MemberTemperatures(members).add(pooled, result);
   return result;
 }
 

@@ -244,12 +244,7 @@ Spec load_spec(const std::filesystem::path& file) {
   }
   auto parsed = parse_spec(text_of_file, file.string());
   if (auto* spec = std::get_if<Spec>(&parsed)) return std::move(*spec);
-  const auto& mistakes = std::get<std::vector<Diagnostic>>(parsed);
-  std::string text;
-  for (const auto& mistake : mistakes) text += mistake.str() + "\n";
-  text += fmt::format("{} mistake{} in {}", mistakes.size(), mistakes.size() == 1 ? "" : "s",
-                      file.string());
-  throw UsageError(text);
+  throw_mistakes(std::get<std::vector<Diagnostic>>(parsed), file.string());
 }
 
 }  // namespace calsweep

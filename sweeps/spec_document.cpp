@@ -1,5 +1,7 @@
 #include "sweeps/spec_document.hpp"
 
+#include "sweeps/errors.hpp"
+
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
@@ -256,6 +258,13 @@ const toml::table* SpecDocument::table(const toml::node& node, std::string_view 
     report(node, fmt::format("'{}' must be a table, not {}", name, kind_of(node)));
   }
   return table;
+}
+
+void throw_mistakes(const std::vector<Diagnostic>& mistakes, const std::string& file) {
+  std::string text;
+  for (const auto& mistake : mistakes) text += mistake.str() + "\n";
+  text += fmt::format("{} mistake{} in {}", mistakes.size(), mistakes.size() == 1 ? "" : "s", file);
+  throw UsageError(text);
 }
 
 }  // namespace calsweep

@@ -59,6 +59,9 @@ class SpecDocument {
 /// The entries of a table in the order of the file (toml++ keeps them sorted by name).
 std::vector<std::pair<const toml::key*, const toml::node*>> in_file_order(const toml::table& table);
 
+/// Throws UsageError with every mistake in `file`, a line each, and their number.
+[[noreturn]] void throw_mistakes(const std::vector<Diagnostic>& mistakes, const std::string& file);
+
 /// "an integer", "a table" … : what a node is, for messages.
 std::string kind_of(const toml::node& node);
 

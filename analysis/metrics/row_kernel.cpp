@@ -5,14 +5,6 @@
 
 #include "analysis/metrics/vector_math.hpp"
 
-// One body per kernel, compiled twice: for the machine at hand and for every x86-64.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
-    !defined(__SANITIZE_ADDRESS__)
-#define CALSWEEP_CLONES __attribute__((target_clones("avx2", "default")))
-#else
-#define CALSWEEP_CLONES
-#endif
-
 namespace calsweep::analysis {
 namespace {
 

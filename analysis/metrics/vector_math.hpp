@@ -9,6 +9,14 @@
 
 #include <cstdint>
 
+// A function with this in front is compiled twice: for the machine at hand and for every x86-64.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
+    !defined(__SANITIZE_ADDRESS__)
+#define CALSWEEP_CLONES __attribute__((target_clones("avx2", "default")))
+#else
+#define CALSWEEP_CLONES
+#endif
+
 namespace calsweep::analysis::vec {
 
 using Doubles = double __attribute__((vector_size(32)));

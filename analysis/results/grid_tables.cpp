@@ -16,12 +16,6 @@
 namespace calsweep::analysis {
 namespace {
 
-void run(SQLite::Statement& statement) {
-  statement.exec();
-  statement.reset();
-  statement.clearBindings();
-}
-
 /// Paired differences of one method and metric: [cell][seed].
 using Differences = std::map<std::int64_t, std::map<std::int64_t, double>>;
 

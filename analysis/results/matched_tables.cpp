@@ -203,9 +203,7 @@ class MatchedWriter {
     bind_measured(insert_, 11, test.log10_p_exact);
     bind_measured(insert_, 12, test.rank_biserial);
     if (!test.p_exact.has_value()) insert_.bind(13, test.p_exact.null_reason);
-    insert_.exec();
-    insert_.reset();
-    insert_.clearBindings();
+    analysis::run(insert_);
   }
 
   const Sweep& sweep_;

@@ -11,13 +11,13 @@ constexpr std::array kPredictorTables = {
     "confidence_count", "class_count", "conformal_stratum",    "ensemble_size"};
 constexpr std::array kTrialTables = {"trial", "provenance", "epoch"};
 
+}  // namespace
+
 void run(SQLite::Statement& statement) {
   statement.exec();
   statement.reset();
   statement.clearBindings();
 }
-
-}  // namespace
 
 void bind_real(SQLite::Statement& statement, int index, double value) {
   if (std::isfinite(value)) {

@@ -16,6 +16,8 @@ namespace calsweep::analysis {
 /// Binds a value, or NULL where there is none.
 void bind_measured(SQLite::Statement& statement, int index, const Measured& value);
 void bind_real(SQLite::Statement& statement, int index, double value);  ///< NaN becomes NULL
+/// Executes an insert and makes it ready for the next row, with nothing bound.
+void run(SQLite::Statement& statement);
 
 class PredictorWriter {
  public:

@@ -15,12 +15,6 @@
 namespace calsweep::analysis {
 namespace {
 
-void run(SQLite::Statement& statement) {
-  statement.exec();
-  statement.reset();
-  statement.clearBindings();
-}
-
 void bind_optional(SQLite::Statement& statement, int index, const std::optional<double>& value) {
   if (value) bind_real(statement, index, *value);
 }

@@ -115,12 +115,7 @@ std::variant<Manifest, std::vector<Diagnostic>> parse_manifest(std::string_view 
 Manifest load_manifest(const std::filesystem::path& file) {
   auto parsed = parse_manifest(read_file(file), file.string());
   if (auto* manifest = std::get_if<Manifest>(&parsed)) return std::move(*manifest);
-  const auto& mistakes = std::get<std::vector<Diagnostic>>(parsed);
-  std::string text;
-  for (const auto& mistake : mistakes) text += mistake.str() + "\n";
-  text += fmt::format("{} mistake{} in {}", mistakes.size(), mistakes.size() == 1 ? "" : "s",
-                      file.string());
-  throw UsageError(text);
+  throw_mistakes(std::get<std::vector<Diagnostic>>(parsed), file.string());
 }
 
 }  // namespace calsweep::imported
