@@ -42,8 +42,9 @@ class Calibration {
       add_parameters(fit.calibrator->parameters, calibration);
       for (const auto& set : sets_) {
         if (&set == &validation || (is_ood(set.set) && !definition.applies_to_ood)) continue;
-        result_.sets.push_back(summarize_calibrated(
-            set, fit.calibrator->apply(set.logits, set.n_classes, set.what), name, result_.id));
+        result_.sets.push_back(
+            summarize_calibrated(set, fit.calibrator->apply(set.logits, set.n_classes, set.what),
+                                 name, result_.id, options_.resamples));
       }
     }
     result_.calibrations.push_back(std::move(calibration));
@@ -59,7 +60,8 @@ class Calibration {
     add_parameters(fitted.parameters, calibration);
     calibration.null_reason = fitted.reason;
     if (fitted.reason.empty()) {
-      result_.sets.push_back(summarize_calibrated(*test, fitted.outputs, name, result_.id));
+      result_.sets.push_back(
+          summarize_calibrated(*test, fitted.outputs, name, result_.id, options_.resamples));
     }
     result_.calibrations.push_back(std::move(calibration));
   }
@@ -80,14 +82,15 @@ void add_parameters(const std::vector<CalibratorParameter>& parameters,
 }
 
 PredictionSetResult summarize_calibrated(const SetOutputs& set, const CalibratedOutputs& outputs,
-                                         const std::string& calibrator, const std::string& id) {
+                                         const std::string& calibrator, const std::string& id,
+                                         std::int64_t resamples) {
   const auto predictions =
       outputs.probabilities.empty()
           ? predict_from_top_label(outputs.confidence, outputs.predicted, set.n_classes, set.labels,
                                    set.what)
           : predict_from_probabilities(std::span<const double>(outputs.probabilities),
                                        set.n_classes, set.labels, set.what);
-  return summarize_set({set.set, calibrator, Detail::Main, 0, id}, predictions,
+  return summarize_set({set.set, calibrator, Detail::Main, resamples, id}, predictions,
                        outputs.probabilities, set.labels);
 }
 

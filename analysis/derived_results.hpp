@@ -32,9 +32,11 @@ void add_calibrated(const std::vector<SetOutputs>& sets, const AnalysisOptions& 
 void add_parameters(const std::vector<CalibratorParameter>& parameters,
                     CalibrationResult& calibration);
 
-/// The metrics of a set through a calibrator. `id`: of the predictor.
+/// The metrics of a set through a calibrator. `id`: of the predictor; `resamples`: of floors and
+/// intervals.
 PredictionSetResult summarize_calibrated(const SetOutputs& set, const CalibratedOutputs& outputs,
-                                         const std::string& calibrator, const std::string& id);
+                                         const std::string& calibrator, const std::string& id,
+                                         std::int64_t resamples);
 
 /// The fitted temperature of a result, or 0.
 double fitted_temperature(const PredictorResult& result);

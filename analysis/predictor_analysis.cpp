@@ -57,7 +57,9 @@ void add_disagreement(const EnsembleView& view, PredictionSetResult& result) {
   add("mutual_information", mean.epistemic);
   add("aleatoric_entropy", mean.aleatoric);
   add("variation_ratio", mean.variation_ratio);
+  add("probability_variance", mean.probability_variance);
   add("disagreement", mean.disagreement);
+  add("pairwise_kl", mean.pairwise_kl);
   add("jensen_shannon", mean.pairwise_js);
 }
 
@@ -86,7 +88,8 @@ void add_size_curve(const EnsembleView& view, const SetOutputs& test, PredictorR
 /// add_calibrated() does with the pooled probabilities).
 class MemberTemperatures {
  public:
-  explicit MemberTemperatures(const std::vector<MemberSets>& members) : members_(members) {}
+  MemberTemperatures(const std::vector<MemberSets>& members, std::int64_t resamples)
+      : members_(members), resamples_(resamples) {}
 
   void add(const std::vector<SetOutputs>& pooled, PredictorResult& result) const {
     const std::string name = "temperature-per-member";
@@ -100,8 +103,9 @@ class MemberTemperatures {
       add_parameters(fit.ensemble->parameters, calibration);
       for (const auto& set : pooled) {
         if (&set == validation) continue;
-        result.sets.push_back(summarize_calibrated(
-            set, fit.ensemble->apply(logits(set.set), set.n_classes, set.what), name, result.id));
+        result.sets.push_back(
+            summarize_calibrated(set, fit.ensemble->apply(logits(set.set), set.n_classes, set.what),
+                                 name, result.id, resamples_));
       }
     }
     result.calibrations.push_back(std::move(calibration));
@@ -118,6 +122,7 @@ class MemberTemperatures {
   }
 
   const std::vector<MemberSets>& members_;
+  std::int64_t resamples_;
 };
 
 }  // namespace
@@ -164,7 +169,7 @@ PredictorResult analyze_ensemble(const EnsembleData& ensemble, const AnalysisOpt
   }
   const auto& wanted = options.calibrators;
   if (std::find(wanted.begin(), wanted.end(), "temperature") != wanted.end())
-    MemberTemperatures(members).add(pooled, result);
+    MemberTemperatures(members, options.resamples).add(pooled, result);
   return result;
 }
 

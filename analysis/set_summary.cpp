@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "analysis/metrics/calibration_error.hpp"
+#include "analysis/metrics/classwise_cells.hpp"
 #include "analysis/metrics/corp_decomposition.hpp"
+#include "analysis/metrics/kernel_calibration_error.hpp"
 #include "analysis/metrics/selective_prediction.hpp"
 #include "analysis/metrics/smooth_ece.hpp"
 #include "analysis/metrics/sorted_calibration_error.hpp"
@@ -16,6 +19,7 @@ namespace calsweep::analysis {
 namespace {
 
 constexpr double kCoverages[] = {0.5, 0.8, 0.9, 0.95};
+constexpr double kOracleFractions[] = {0.01, 0.1};
 // Of equal-width conventions, those whose every norm is stored; of the others ECE and MCE.
 constexpr std::string_view kAllNorms[] = {"exact", "guo2017"};
 constexpr std::string_view kOfCalibrated[] = {"exact", "guo2017", "noise2026"};
@@ -23,6 +27,10 @@ constexpr std::string_view kOfCalibrated[] = {"exact", "guo2017", "noise2026"};
 template <class List>
 bool contains(const List& list, std::string_view name) {
   return std::find(std::begin(list), std::end(list), name) != std::end(list);
+}
+
+Measured root_of(const Measured& value) {
+  return value.has_value() ? Measured::of(std::sqrt(value.value)) : value;
 }
 
 class Summary {
@@ -58,6 +66,7 @@ class Summary {
     add("accuracy", "", tally.accuracy());
     add("nll", "", tally.nll());
     add("brier", "", tally.brier());
+    add("root_brier", "multi-class", root_of(tally.brier()));
     add("classwise_ece", "", tally.classwise_ece());
   }
 
@@ -80,9 +89,14 @@ class Summary {
     add("debiased_l2", "equal-mass", equal_mass.debiased_l2);
     add("ks", "", ks_error(profile));
     add("smece", "", smooth_ece(profile).error);
+    const auto kernel = kernel_calibration_error(profile);
+    add("mmce", "", kernel.mmce);
+    add("mmce_squared", "unbiased", kernel.unbiased_squared);
+    add("calibration_auroc", "", calibration_auroc(profile));
     const auto selective = selective_prediction(profile);
     add("aurc", "", selective.aurc);
     add("excess_aurc", "", selective.excess_aurc);
+    add("augrc", "", selective.augrc);
     if (!is_full()) return;
     add("mce", "equal-mass", equal_mass.max);
     add("rmsce", "equal-mass", equal_mass.l2);
@@ -94,7 +108,10 @@ class Summary {
     const auto sweep = sweep_error(profile);
     add("ece", "sweep", sweep.ece);
     add("smece", "relplot", relplot_smooth_ece(profile).error);
-    add("augrc", "", selective.augrc);
+    for (const double fraction : kOracleFractions) {
+      add("oracle_collaborative_accuracy", fmt::format("{}", fraction),
+          oracle_collaborative_accuracy(profile, fraction));
+    }
     for (const double coverage : kCoverages) {
       add("accuracy_at_coverage", fmt::format("{}", coverage),
           accuracy_at_coverage(profile, coverage));
@@ -124,15 +141,29 @@ class Summary {
     }
   }
 
+  /// ACE, TACE and what belongs to classwise errors.
+  void add_classwise(const ConfidenceProfile& profile, std::span<const double> probabilities,
+                     std::span<const std::int32_t> labels) {
+    const auto cells = adaptive_cells(probabilities, predictions_.n_classes, labels);
+    add("ace", "", cells.all.error());
+    add("tace", "", cells.thresholded.error());
+    if (!has_uncertainty()) return;
+    const UncertaintyInput input{profile, predictions_, probabilities, labels};
+    add_classwise_uncertainty(input, cells, request_, result_.metrics);
+  }
+
   void add_uncertainty(const ConfidenceProfile& profile, std::span<const double> probabilities,
                        std::span<const std::int32_t> labels) {
-    if (request_.resamples == 0 || predictions_.n_rows() == 0) return;
+    if (!has_uncertainty()) return;
     const UncertaintyInput input{profile, predictions_, probabilities, labels};
+    if (!is_full()) return add_cell_uncertainty(input, request_, result_.metrics);
     add_floors(input, request_, result_.metrics);
     add_intervals(input, request_, result_.metrics);
   }
 
  private:
+  bool has_uncertainty() const { return request_.resamples > 0 && predictions_.n_rows() > 0; }
+
   const SummaryRequest& request_;
   const Predictions& predictions_;
   PredictionSetResult result_;
@@ -154,12 +185,15 @@ PredictionSetResult summarize_set(const SummaryRequest& request, const Predictio
   const auto profile =
       ConfidenceProfile::from_rows(predictions.confidence_f32, predictions.correct);
   summary.add_sorted(profile);
-  summary.add_decomposition(corp_brier(profile), "top-label");
+  const auto top_label = corp_brier(profile);
+  summary.add_decomposition(top_label, "top-label");
+  summary.add("root_brier", "top-label", root_of(top_label.score));
   if (summary.is_full() && !probabilities.empty()) {
     summary.add_decomposition(corp_multiclass_brier(probabilities, predictions.n_classes, labels),
                               "multi-class");
+    summary.add_classwise(profile, probabilities, labels);
   }
-  if (summary.is_full()) summary.add_uncertainty(profile, probabilities, labels);
+  summary.add_uncertainty(profile, probabilities, labels);
   return summary.take();
 }
 

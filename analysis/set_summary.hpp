@@ -13,7 +13,7 @@ namespace calsweep::analysis {
 /// How much is computed.
 enum class Detail {
   Full,  ///< every metric; the test set as the predictor gives it
-  Main,  ///< without decompositions, floors and intervals; calibrated results
+  Main,  ///< without decompositions, and with few conventions; calibrated results
   Brief  ///< scores and equal-width errors; sets other than test
 };
 

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "analysis/metrics/classwise_cells.hpp"
 #include "analysis/metrics/confidence_profile.hpp"
 #include "analysis/metrics/predictions.hpp"
 #include "analysis/results/results_line.hpp"
@@ -19,8 +20,8 @@ struct UncertaintyInput {
   std::span<const std::int32_t> labels;   ///< [n]
 };
 
-/// Of calibration errors: `floor`, `floor_q95`, `p_consistent`. The draws are keyed by predictor,
-/// set and calibrator.
+/// Of calibration errors of the top label: `floor`, `floor_q95`, `p_consistent`. The draws are
+/// keyed by predictor, set and calibrator.
 void add_floors(const UncertaintyInput& input, const SummaryRequest& request,
                 std::vector<MetricValue>& metrics);
 
@@ -28,5 +29,14 @@ void add_floors(const UncertaintyInput& input, const SummaryRequest& request,
 /// cut at 0 and 1. The draws are keyed by the set alone, so that those of methods are paired.
 void add_intervals(const UncertaintyInput& input, const SummaryRequest& request,
                    std::vector<MetricValue>& metrics);
+
+/// Both, of the errors over class probabilities. `adaptive`: the cells of ACE and TACE.
+void add_classwise_uncertainty(const UncertaintyInput& input, const AdaptiveCells& adaptive,
+                               const SummaryRequest& request, std::vector<MetricValue>& metrics);
+
+/// Both, of the errors of the top label, from cells instead of rows: for calibrated outputs, of
+/// which there are many. Not paired.
+void add_cell_uncertainty(const UncertaintyInput& input, const SummaryRequest& request,
+                          std::vector<MetricValue>& metrics);
 
 }  // namespace calsweep::analysis

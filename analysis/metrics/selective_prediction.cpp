@@ -6,6 +6,7 @@
 #include <boost/math/special_functions/digamma.hpp>
 #include <cmath>
 
+#include "analysis/metrics/fixed_sum.hpp"
 #include "sweeps/errors.hpp"
 
 namespace calsweep::analysis {
@@ -66,6 +67,41 @@ Measured accuracy_at_coverage(const ConfidenceProfile& profile, double coverage)
     answered += taken;
   }
   return Measured::of(correct / static_cast<double>(answered));
+}
+
+Measured oracle_collaborative_accuracy(const ConfidenceProfile& profile, double fraction) {
+  if (!(fraction > 0.0 && fraction <= 1.0)) {
+    throw UsageError(fmt::format("a fraction of {} is not in (0, 1]", fraction));
+  }
+  if (profile.empty()) return Measured::none("the set is empty");
+  const double exact = fraction * static_cast<double>(profile.n_rows());
+  const auto given = std::max<std::int64_t>(static_cast<std::int64_t>(std::floor(exact + 1e-9)), 1);
+  double correct = static_cast<double>(profile.n_correct());
+  std::int64_t left = given;
+  for (const auto& group : profile.groups()) {
+    const auto taken = std::min(group.count, left);
+    correct += static_cast<double>(taken) * static_cast<double>(group.count - group.correct) /
+               static_cast<double>(group.count);
+    left -= taken;
+    if (left == 0) break;
+  }
+  return Measured::of(correct / static_cast<double>(profile.n_rows()));
+}
+
+Measured calibration_auroc(const ConfidenceProfile& profile) {
+  if (profile.empty()) return Measured::none("the set is empty");
+  const auto n_wrong = profile.n_rows() - profile.n_correct();
+  if (n_wrong == 0) return Measured::none("every row is correct");
+  if (profile.n_correct() == 0) return Measured::none("every row is wrong");
+  Int128 doubled = 0;  // 2 * pairs in order + pairs that tie
+  for (std::size_t g = 0; g < profile.size(); ++g) {
+    const auto& group = profile.groups()[g];
+    const auto wrong_before = profile.rows_before(g) - profile.correct_before(g);
+    doubled +=
+        static_cast<Int128>(group.correct) * (2 * wrong_before + group.count - group.correct);
+  }
+  return Measured::of(static_cast<double>(doubled) / 2.0 / static_cast<double>(n_wrong) /
+                      static_cast<double>(profile.n_correct()));
 }
 
 SelectivePrediction selective_prediction(const ConfidenceProfile& profile) {

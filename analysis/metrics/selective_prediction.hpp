@@ -23,6 +23,15 @@ std::vector<RiskCoveragePoint> risk_coverage_curve(const ConfidenceProfile& prof
 /// Accuracy of the ceil(coverage * n) most confident rows. coverage in (0, 1], else UsageError.
 Measured accuracy_at_coverage(const ConfidenceProfile& profile, double coverage);
 
+/// Accuracy when the max(1, floor(fraction * n)) least confident rows are handed to somebody who is
+/// always right: oracle-collaborative accuracy (Kivlichan et al. 2021). fraction in (0, 1], else
+/// UsageError.
+Measured oracle_collaborative_accuracy(const ConfidenceProfile& profile, double fraction);
+
+/// P(confidence of a correct row > of a wrong one) + P(equal) / 2: how well confidence tells right
+/// from wrong, whatever its scale. Exact counts. No value where all rows are right or all wrong.
+Measured calibration_auroc(const ConfidenceProfile& profile);
+
 struct SelectivePrediction {
   /// (1/n) sum over k = 1 … n of the risk of the k most confident rows (Geifman & El-Yaniv 2017).
   Measured aurc;

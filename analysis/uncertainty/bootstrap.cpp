@@ -18,7 +18,7 @@ namespace {
 class RowSampler {
  public:
   RowSampler(std::span<const float> confidence, std::span<const std::uint8_t> correct,
-             const std::vector<RowMean>& means)
+             const std::vector<RowMean>& means, const std::vector<CutFunctional>& cuts)
       : profile_(ConfidenceProfile::from_rows(confidence, correct)),
         weight_(confidence.size()),
         slot_of_(confidence.size()),
@@ -42,6 +42,7 @@ class RowSampler {
     }
     group_count_.resize(groups.size());
     group_correct_.resize(groups.size());
+    plan_cuts(cuts);
   }
 
   /// How often each slot is drawn, and the slot of each row in file order.
@@ -70,25 +71,65 @@ class RowSampler {
       sums_[m] = (weights.cast<double>() * values_[m]).sum();
     }
     resampled_.assign_resampled(profile_, group_count_, group_correct_);
+    add_up_cuts();
   }
 
   /// All numbers, in the order of the replicates.
-  void evaluate(const std::vector<ProfileFunctional>& errors, std::vector<double>& values) const {
+  void evaluate(const std::vector<ProfileFunctional>& errors,
+                const std::vector<CutFunctional>& cuts, std::vector<double>& values) {
     const auto n = static_cast<double>(resampled_.n_rows());
     values.clear();
     values.push_back(static_cast<double>(resampled_.n_correct()) / n);
     values.push_back(resampled_.sum_confidence() / n);
     for (const double sum : sums_) values.push_back(sum / n);
     for (const auto& error : errors) values.push_back(error.value(resampled_));
+    for (std::size_t f = 0; f < cuts.size(); ++f) {
+      wanted_.clear();
+      for (const auto at : cut_at_[f]) wanted_.push_back(cut_sums_[at]);
+      values.push_back(cuts[f].value(wanted_));
+    }
   }
 
  private:
+  void plan_cuts(const std::vector<CutFunctional>& cuts) {
+    for (const auto& cut : cuts) cuts_.insert(cuts_.end(), cut.cuts.begin(), cut.cuts.end());
+    std::sort(cuts_.begin(), cuts_.end());
+    cuts_.erase(std::unique(cuts_.begin(), cuts_.end()), cuts_.end());
+    cut_sums_.resize(cuts_.size());
+    for (const auto& cut : cuts) {
+      auto& at = cut_at_.emplace_back();
+      for (const auto c : cut.cuts) {
+        at.push_back(static_cast<std::size_t>(std::lower_bound(cuts_.begin(), cuts_.end(), c) -
+                                              cuts_.begin()));
+      }
+    }
+  }
+
+  /// Sums over the resampled rows before each cut, in groups of all rows.
+  void add_up_cuts() {
+    std::int64_t rows = 0, correct = 0;
+    double confidence = 0.0;
+    std::size_t g = 0;
+    for (std::size_t c = 0; c < cuts_.size(); ++c) {
+      for (; g < cuts_[c]; ++g) {
+        rows += group_count_[g];
+        correct += group_correct_[g];
+        confidence += profile_.groups()[g].confidence * group_count_[g];
+      }
+      cut_sums_[c] = {static_cast<double>(rows), static_cast<double>(correct), confidence};
+    }
+  }
+
   ConfidenceProfile profile_, resampled_;
   std::vector<std::int32_t> weight_;    // [slots] times drawn
   std::vector<std::uint32_t> slot_of_;  // [rows]
   std::vector<Eigen::ArrayXd> values_;  // [means][slots]
   std::vector<std::int32_t> group_count_, group_correct_;
   std::vector<double> sums_;
+  std::vector<std::size_t> cuts_;                 // ascending
+  std::vector<CutSums> cut_sums_;                 // [cuts_]
+  std::vector<std::vector<std::size_t>> cut_at_;  // per functional, positions in cuts_
+  std::vector<CutSums> wanted_;
 };
 
 /// n rows drawn with replacement, two from each 64 bits; exactly uniform (Lemire 2019).
@@ -121,12 +162,14 @@ void check_means(const std::vector<RowMean>& means, std::size_t n_rows) {
 }
 
 std::vector<Replicates> named(const std::vector<RowMean>& means,
-                              const std::vector<ProfileFunctional>& errors) {
+                              const std::vector<ProfileFunctional>& errors,
+                              const std::vector<CutFunctional>& cuts) {
   std::vector<Replicates> all(2);
   all[0].name = "accuracy";
   all[1].name = "confidence";
   for (const auto& mean : means) all.push_back({mean.name, 0.0, {}, {}});
   for (const auto& error : errors) all.push_back({error.name, 0.0, {}, {}});
+  for (const auto& cut : cuts) all.push_back({cut.name, 0.0, {}, {}});
   return all;
 }
 
@@ -136,26 +179,27 @@ std::vector<Replicates> bootstrap(std::span<const float> confidence,
                                   std::span<const std::uint8_t> correct,
                                   const std::vector<RowMean>& means,
                                   const std::vector<ProfileFunctional>& errors,
-                                  const BootstrapOptions& options) {
+                                  const BootstrapOptions& options,
+                                  const std::vector<CutFunctional>& cuts) {
   check_means(means, confidence.size());
   if (options.n_resamples < 1 || options.jackknife_blocks < 2) {
     throw UsageError(fmt::format("{} resamples and {} jackknife blocks: 1 and 2 are the least",
                                  options.n_resamples, options.jackknife_blocks));
   }
-  RowSampler sampler(confidence, correct, means);
-  auto all = named(means, errors);
+  RowSampler sampler(confidence, correct, means, cuts);
+  auto all = named(means, errors, cuts);
   if (confidence.empty()) return all;
   std::vector<double> values;
   auto& weight = sampler.weight();
   std::fill(weight.begin(), weight.end(), 1);
   sampler.apply();
-  sampler.evaluate(errors, values);
+  sampler.evaluate(errors, cuts, values);
   for (std::size_t f = 0; f < all.size(); ++f) all[f].observed = values[f];
   Random random(random_key(confidence.size(), 0, "bootstrap|" + options.key));
   for (std::int64_t r = 0; r < options.n_resamples; ++r) {
     draw_rows(random, sampler.slot_of(), weight);
     sampler.apply();
-    sampler.evaluate(errors, values);
+    sampler.evaluate(errors, cuts, values);
     for (std::size_t f = 0; f < all.size(); ++f) all[f].resampled.push_back(values[f]);
   }
   const auto blocks =
@@ -164,7 +208,7 @@ std::vector<Replicates> bootstrap(std::span<const float> confidence,
     for (std::size_t i = 0; i < weight.size(); ++i)
       weight[sampler.slot_of()[i]] = i % blocks == block ? 0 : 1;
     sampler.apply();
-    sampler.evaluate(errors, values);
+    sampler.evaluate(errors, cuts, values);
     for (std::size_t f = 0; f < all.size(); ++f) all[f].jackknifed.push_back(values[f]);
   }
   return all;

@@ -37,14 +37,15 @@ struct Replicates {
   std::vector<double> jackknifed;  ///< [blocks]
 };
 
-/// "accuracy", "confidence", then `means`, then `errors`. confidence, correct: [n] in file order.
-/// An empty set gives no replicates. Throws FormatError as ConfidenceProfile::from_rows, or if
-/// the lengths differ.
+/// "accuracy", "confidence", then `means`, then `errors`, then `cuts`, whose partitions stay those
+/// of all rows. confidence, correct: [n] in file order. An empty set gives no replicates. Throws
+/// FormatError as ConfidenceProfile::from_rows, or if the lengths differ.
 std::vector<Replicates> bootstrap(std::span<const float> confidence,
                                   std::span<const std::uint8_t> correct,
                                   const std::vector<RowMean>& means,
                                   const std::vector<ProfileFunctional>& errors,
-                                  const BootstrapOptions& options);
+                                  const BootstrapOptions& options,
+                                  const std::vector<CutFunctional>& cuts = {});
 
 /// first - second, resample by resample; both from the same key and the same rows.
 Replicates paired_difference(const Replicates& first, const Replicates& second);

@@ -10,21 +10,6 @@
 namespace calsweep::analysis {
 namespace {
 
-NullSummary summary(const std::string& name, double observed, std::vector<double> null) {
-  std::sort(null.begin(), null.end());
-  const auto n = null.size();
-  // Observed and null values come from one arithmetic; what differs by rounding only is equal.
-  const double bound = observed - 1e-12 * std::max(1.0, std::abs(observed));
-  const auto at_least = null.end() - std::lower_bound(null.begin(), null.end(), bound);
-  const auto rank = static_cast<std::size_t>(std::ceil(0.95 * static_cast<double>(n) - 1e-9));
-  return {name,
-          Measured::of(observed),
-          Measured::of(std::accumulate(null.begin(), null.end(), 0.0) / static_cast<double>(n)),
-          Measured::of(null[std::max<std::size_t>(rank, 1) - 1]),
-          Measured::of((1.0 + static_cast<double>(at_least)) / static_cast<double>(n + 1)),
-          static_cast<std::int64_t>(n)};
-}
-
 std::vector<NullSummary> of_empty_set(const NullRequest& request) {
   const auto none = Measured::none("the set is empty");
   std::vector<NullSummary> summaries;
@@ -35,6 +20,7 @@ std::vector<NullSummary> of_empty_set(const NullRequest& request) {
   if (request.ks) add("ks");
   if (request.brier_top) add("brier_top");
   for (const auto& functional : request.whole) add(functional.name);
+  for (const auto& functional : request.cut) add(functional.name);
   return summaries;
 }
 
@@ -67,8 +53,32 @@ void add_whole(const NullRequest& request, const NullResamples& resamples,
   for (std::size_t f = 0; f < values.size(); ++f) {
     const auto& functional = request.whole[f];
     summaries.push_back(
-        summary(functional.name, functional.value(resamples.cells()), std::move(values[f])));
+        null_summary(functional.name, functional.value(resamples.cells()), std::move(values[f])));
   }
+}
+
+void add_cut(const ConfidenceProfile& profile, const NullRequest& request,
+             const NullResamples& resamples, std::vector<NullSummary>& summaries) {
+  for (const auto& functional : request.cut) {
+    auto sums = cut_sums(profile, functional.cuts);
+    const double observed = functional.value(sums);
+    std::vector<std::span<const double>> correct;
+    for (const auto cut : functional.cuts) correct.push_back(resamples.correct_before(cut));
+    std::vector<double> values(static_cast<std::size_t>(resamples.n_sparse()));
+    for (std::size_t r = 0; r < values.size(); ++r) {
+      for (std::size_t c = 0; c < sums.size(); ++c) sums[c].correct = correct[c][r];
+      values[r] = functional.value(sums);
+    }
+    summaries.push_back(null_summary(functional.name, observed, std::move(values)));
+  }
+}
+
+std::vector<std::size_t> sparse_cuts(const NullRequest& request) {
+  std::vector<std::size_t> cuts;
+  for (const auto& functional : request.cut) {
+    cuts.insert(cuts.end(), functional.cuts.begin(), functional.cuts.end());
+  }
+  return cuts;
 }
 
 double sum_of_squares(const ConfidenceProfile& profile) {
@@ -88,6 +98,24 @@ std::vector<double> per_row(std::span<const double> sums, std::int64_t n_rows) {
 
 }  // namespace
 
+NullSummary null_summary(std::string name, double observed, std::vector<double> null) {
+  const auto n = null.size();
+  // Observed and null values come from one arithmetic; what differs by rounding only is equal.
+  const double bound = observed - 1e-12 * std::max(1.0, std::abs(observed));
+  const auto at_least =
+      std::count_if(null.begin(), null.end(), [bound](double value) { return value >= bound; });
+  const double sum = std::accumulate(null.begin(), null.end(), 0.0);
+  const auto rank = static_cast<std::size_t>(std::ceil(0.95 * static_cast<double>(n) - 1e-9));
+  const auto at = null.begin() + static_cast<std::ptrdiff_t>(std::max<std::size_t>(rank, 1) - 1);
+  std::nth_element(null.begin(), at, null.end());
+  return {std::move(name),
+          Measured::of(observed),
+          Measured::of(sum / static_cast<double>(n)),
+          Measured::of(*at),
+          Measured::of((1.0 + static_cast<double>(at_least)) / static_cast<double>(n + 1)),
+          static_cast<std::int64_t>(n)};
+}
+
 std::vector<NullSummary> null_distribution(const ConfidenceProfile& profile,
                                            const NullRequest& request, const NullOptions& options) {
   if (profile.empty()) return of_empty_set(request);
@@ -98,24 +126,26 @@ std::vector<NullSummary> null_distribution(const ConfidenceProfile& profile,
       cuts.push_back(end);
     }
   }
-  const NullResamples resamples(profile, std::move(cuts), options);
+  const NullResamples resamples(profile, std::move(cuts), options, sparse_cuts(request),
+                                request.cut_resamples);
   std::vector<NullSummary> summaries;
   for (const auto& functional : request.binned) {
-    summaries.push_back(summary(
+    summaries.push_back(null_summary(
         functional.name, functional.value(bin_tallies(profile, functional.bins), profile.n_rows()),
         binned_null(profile, resamples, functional)));
   }
   const auto n = profile.n_rows();
   if (request.ks) {
-    summaries.push_back(
-        summary("ks", ks_error(resamples.cells()).value, per_row(resamples.largest_gaps(), n)));
+    summaries.push_back(null_summary("ks", ks_error(resamples.cells()).value,
+                                     per_row(resamples.largest_gaps(), n)));
   }
   if (request.brier_top) {
-    summaries.push_back(summary("brier_top",
-                                sum_of_squares(resamples.cells()) / static_cast<double>(n),
-                                per_row(resamples.sums_of_squares(), n)));
+    summaries.push_back(null_summary("brier_top",
+                                     sum_of_squares(resamples.cells()) / static_cast<double>(n),
+                                     per_row(resamples.sums_of_squares(), n)));
   }
   add_whole(request, resamples, summaries);
+  add_cut(profile, request, resamples, summaries);
   return summaries;
 }
 

@@ -12,6 +12,7 @@
 #include "analysis/measured.hpp"
 #include "analysis/metrics/confidence_bins.hpp"
 #include "analysis/metrics/confidence_profile.hpp"
+#include "analysis/uncertainty/cut_functional.hpp"
 #include "analysis/uncertainty/null_resamples.hpp"
 
 namespace calsweep::analysis {
@@ -32,6 +33,8 @@ struct NullRequest {
   std::vector<BinnedFunctional> binned;
   std::vector<ProfileFunctional> whole;
   std::int64_t whole_resamples = 192;
+  std::vector<CutFunctional> cut;  ///< evaluated on `cut_resamples` resamples only
+  std::int64_t cut_resamples = 192;
   bool ks = true;         ///< adds "ks": ks_error
   bool brier_top = true;  ///< adds "brier_top": mean of (confidence - correct)^2
 };
@@ -45,7 +48,10 @@ struct NullSummary {
   std::int64_t n_resamples = 0;
 };
 
-/// In the order binned, "ks", "brier_top", whole. An empty set has no values.
+/// From null values in any order; they and the observed one must come from the same arithmetic.
+NullSummary null_summary(std::string name, double observed, std::vector<double> null);
+
+/// In the order binned, "ks", "brier_top", whole, cut. An empty set has no values.
 std::vector<NullSummary> null_distribution(const ConfidenceProfile& profile,
                                            const NullRequest& request, const NullOptions& options);
 

@@ -42,6 +42,13 @@ std::int64_t fair_coins(Random& random, std::int64_t n) {
 
 void store(const Lanes& lanes, double* at) { Eigen::Map<Lanes>{at} = lanes; }
 
+std::int64_t whole_blocks(std::int64_t n) { return (n + kLanes - 1) / kLanes * kLanes; }
+
+void sort_unique(std::vector<std::size_t>& cuts) {
+  std::sort(cuts.begin(), cuts.end());
+  cuts.erase(std::unique(cuts.begin(), cuts.end()), cuts.end());
+}
+
 std::uint64_t fraction_bits(double p) {  // p in (0, 1)
   return static_cast<std::uint64_t>(std::ldexp(p, 64));
 }
@@ -59,8 +66,7 @@ std::vector<std::size_t> with_mass_cuts(const ConfidenceProfile& profile,
     all.push_back(g);
     next = static_cast<std::int64_t>(share) + 1;
   }
-  std::sort(all.begin(), all.end());
-  all.erase(std::unique(all.begin(), all.end()), all.end());
+  sort_unique(all);
   return all;
 }
 
@@ -133,36 +139,59 @@ struct NullResamples::Block {
 };
 
 NullResamples::NullResamples(const ConfidenceProfile& profile, std::vector<std::size_t> cuts,
-                             const NullOptions& options)
+                             const NullOptions& options, std::vector<std::size_t> sparse_cuts,
+                             std::int64_t n_sparse)
     : exact_(profile.n_rows() <= options.exact_rows),
       n_resamples_(options.n_resamples),
-      n_lanes_((options.n_resamples + kLanes - 1) / kLanes * kLanes),
+      n_sparse_(std::min(n_sparse, options.n_resamples)),
+      n_lanes_(whole_blocks(options.n_resamples)),
       key_(options.key) {
   if (options.n_resamples < 1) {
     throw UsageError(fmt::format("{} resamples asked for; there must be 1", options.n_resamples));
   }
-  std::sort(cuts.begin(), cuts.end());
-  cuts.erase(std::unique(cuts.begin(), cuts.end()), cuts.end());
-  CALSWEEP_CHECK(cuts.empty() || cuts.back() <= profile.size(), "cuts lie between groups");
-  cuts_ = std::move(cuts);
-  if (exact_) {
-    cells_ = profile;
-    cell_cuts_ = cuts_;
-  } else {
-    const auto all = with_mass_cuts(profile, cuts_, options.n_cells);
-    cells_ = merged_between(profile, all);
-    for (const auto cut : cuts_) {
-      cell_cuts_.push_back(
-          static_cast<std::size_t>(std::lower_bound(all.begin(), all.end(), cut) - all.begin()));
-    }
-  }
+  plan_tracks(std::move(cuts), std::move(sparse_cuts));
+  CALSWEEP_CHECK(tracks_.empty() || tracks_.back().cut <= profile.size(),
+                 "cuts lie between groups");
+  make_cells(profile, options.n_cells);
   const auto lanes = static_cast<std::size_t>(n_lanes_);
-  correct_before_.assign(cuts_.size() * lanes, 0.0);
   largest_gap_.assign(lanes, 0.0);
   sum_of_squares_.assign(lanes, 0.0);
   for (std::int64_t b = 0; b < n_lanes_ / kLanes; ++b) walk(b, draw(b));
   largest_gap_.resize(static_cast<std::size_t>(n_resamples_));
   sum_of_squares_.resize(static_cast<std::size_t>(n_resamples_));
+}
+
+void NullResamples::plan_tracks(std::vector<std::size_t> cuts,
+                                std::vector<std::size_t> sparse_cuts) {
+  const auto add = [&](std::size_t cut, std::int64_t n) {
+    const auto n_lanes = static_cast<std::size_t>(whole_blocks(n));
+    tracks_.push_back({cut, cut, correct_before_.size(), n_lanes, static_cast<std::size_t>(n)});
+    correct_before_.resize(correct_before_.size() + n_lanes);
+  };
+  sort_unique(cuts);
+  sort_unique(sparse_cuts);
+  auto sparse = sparse_cuts.begin();
+  for (const auto cut : cuts) {
+    for (; sparse != sparse_cuts.end() && *sparse < cut; ++sparse) add(*sparse, n_sparse_);
+    if (sparse != sparse_cuts.end() && *sparse == cut) ++sparse;
+    add(cut, n_resamples_);
+  }
+  for (; sparse != sparse_cuts.end(); ++sparse) add(*sparse, n_sparse_);
+}
+
+void NullResamples::make_cells(const ConfidenceProfile& profile, std::int64_t n_cells) {
+  if (exact_) {
+    cells_ = profile;
+    return;
+  }
+  std::vector<std::size_t> cuts;
+  for (const auto& track : tracks_) cuts.push_back(track.cut);
+  const auto all = with_mass_cuts(profile, cuts, n_cells);
+  cells_ = merged_between(profile, all);
+  for (auto& track : tracks_) {
+    track.cell_cut =
+        static_cast<std::size_t>(std::lower_bound(all.begin(), all.end(), track.cut) - all.begin());
+  }
 }
 
 NullResamples::Block NullResamples::draw(std::int64_t b) const {
@@ -194,10 +223,13 @@ void NullResamples::walk(std::int64_t b, const Block& block) {
     const auto first_lane = static_cast<std::size_t>(b * kLanes) + group * kGroup;
     Lanes correct = Lanes::Zero(), above = Lanes::Zero(), below = Lanes::Zero();
     Lanes weighted = Lanes::Constant(squares);
-    std::size_t row = 0, cut = 0;
+    std::size_t row = 0;
+    auto track = tracks_.begin();
     for (std::size_t c = 0; c <= cells_.size(); ++c) {
-      for (; cut < cuts_.size() && cell_cuts_[cut] == c; ++cut) {
-        store(correct, &correct_before_[cut * static_cast<std::size_t>(n_lanes_) + first_lane]);
+      for (; track != tracks_.end() && track->cell_cut == c; ++track) {
+        if (first_lane < track->n_lanes) {
+          store(correct, &correct_before_[track->first + first_lane]);
+        }
       }
       if (c == cells_.size()) break;
       const auto& cell = cells_.groups()[c];
@@ -222,11 +254,10 @@ void NullResamples::walk(std::int64_t b, const Block& block) {
 }
 
 std::span<const double> NullResamples::correct_before(std::size_t cut) const {
-  const auto at = std::lower_bound(cuts_.begin(), cuts_.end(), cut);
-  CALSWEEP_CHECK(at != cuts_.end() && *at == cut, "a cut that was asked for");
-  return std::span(correct_before_)
-      .subspan(static_cast<std::size_t>(at - cuts_.begin()) * static_cast<std::size_t>(n_lanes_),
-               static_cast<std::size_t>(n_resamples_));
+  const auto at = std::lower_bound(tracks_.begin(), tracks_.end(), cut,
+                                   [](const Track& track, std::size_t c) { return track.cut < c; });
+  CALSWEEP_CHECK(at != tracks_.end() && at->cut == cut, "a cut that was asked for");
+  return std::span(correct_before_).subspan(at->first, at->n_resamples);
 }
 
 void NullResamples::visit_profiles(

@@ -35,13 +35,16 @@ std::int64_t binomial_draw(Random& random, std::int64_t n, double p);
 
 class NullResamples {
  public:
-  /// `cuts`: numbers of groups, ascending, each in [0, profile.size()]: where cumulative counts
-  /// are wanted.
+  /// `cuts`: numbers of groups, each in [0, profile.size()]: where cumulative counts are wanted.
+  /// `sparse_cuts`: where they are wanted of the first `n_sparse` resamples only; they may be many.
   NullResamples(const ConfidenceProfile& profile, std::vector<std::size_t> cuts,
-                const NullOptions& options);
+                const NullOptions& options, std::vector<std::size_t> sparse_cuts = {},
+                std::int64_t n_sparse = 0);
 
   std::int64_t size() const { return n_resamples_; }
-  /// [size()] correct rows in the groups before `cut`, one of those asked for.
+  std::int64_t n_sparse() const { return n_sparse_; }  ///< at most size()
+  /// Correct rows in the groups before `cut`: [size()] of one of `cuts`, [n_sparse()] of one of
+  /// `sparse_cuts` that is not among them.
   std::span<const double> correct_before(std::size_t cut) const;
   /// Largest |sum of (confidence - correct)| over the cells up to some cell, as in ks_error, times
   /// the rows.
@@ -60,12 +63,19 @@ class NullResamples {
   Block draw(std::int64_t b) const;
   void walk(std::int64_t b, const Block& block);
 
+  /// One cut: in groups of the profile, in cells, and where its counts are.
+  struct Track {
+    std::size_t cut = 0, cell_cut = 0, first = 0, n_lanes = 0, n_resamples = 0;
+  };
+  void plan_tracks(std::vector<std::size_t> cuts, std::vector<std::size_t> sparse_cuts);
+  void make_cells(const ConfidenceProfile& profile, std::int64_t n_cells);
+
   ConfidenceProfile cells_;
   bool exact_;
-  std::int64_t n_resamples_, n_lanes_;
+  std::int64_t n_resamples_, n_sparse_, n_lanes_;
   std::string key_;
-  std::vector<std::size_t> cuts_, cell_cuts_;         // in groups of the profile; in cells
-  std::vector<double> correct_before_;                // [cuts, lanes]
+  std::vector<Track> tracks_;                         // cuts ascending
+  std::vector<double> correct_before_;                // per track, [lanes]
   std::vector<double> largest_gap_, sum_of_squares_;  // [lanes]
 };
 
