@@ -1,4 +1,4 @@
-// The edges of the classwise bins: guo2017's 15 equal bins, closed above, on float32 probabilities;
+// The bins of class probabilities: guo2017's 15 equal bins, closed above, on float32 probabilities;
 // 0 belongs to the first bin. Internal to metrics/.
 #pragma once
 
@@ -10,23 +10,27 @@ namespace calsweep::analysis {
 
 inline constexpr std::int64_t kClasswiseBins = 15;
 
+/// Finds bins from probabilities in double without rounding them to float32: each bin starts at the
+/// first double that float32 rounds above the edge.
 class ClasswiseEdges {
  public:
   static const ClasswiseEdges& instance();
-  /// Upper end of the first bin. A probability in double up to it is in that bin as float32 too.
-  double first_upper() const { return static_cast<double>(at_[1]); }
-  /// p: float32 in [0, 1].
-  std::size_t bin_of(float p) const {
-    auto bin =
-        static_cast<std::size_t>(static_cast<std::int32_t>(p * static_cast<float>(kClasswiseBins)));
-    bin -= p <= at_[bin] ? 1 : 0;
-    bin += p > at_[bin + 1] ? 1 : 0;
-    return bin;
+  /// The largest probability of the first bin.
+  double first_last() const { return first_last_; }
+  /// units: p in 2^-50, rounded. A sixteenth holds the start of one bin at most.
+  std::size_t bin_of(double p, std::int64_t units) const {
+    const auto& slot = slots_[static_cast<std::uint64_t>(units) >> 46];
+    return slot.bin + (p >= slot.next_start ? 1 : 0);
   }
 
  private:
   ClasswiseEdges();
-  std::array<float, kClasswiseBins + 1> at_{};
+  struct Slot {
+    double next_start = 2.0;
+    std::size_t bin = 0;
+  };
+  std::array<Slot, 17> slots_{};
+  double first_last_ = 0.0;
 };
 
 }  // namespace calsweep::analysis

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "analysis/metrics/row_block.hpp"
+#include "analysis/metrics/tally_pass.hpp"
 #include "sweeps/errors.hpp"
 
 namespace calsweep::analysis {
@@ -46,8 +47,9 @@ Predictions predict(std::span<const Real> values, bool are_logits, std::int64_t 
   const auto n = checked_rows(values.size(), n_classes, labels, what);
   auto made = make_empty(n, n_classes, !labels.empty() || n == 0);
   RowBlock block(n_classes);
+  TallyPass pass(made.tally);
   block.for_each(values, are_logits, labels, what, [&](const RowBlock& filled) {
-    made.tally.add_block(filled);
+    pass.add(filled);
     append_rows(made, filled);
   });
   return made;

@@ -65,49 +65,51 @@ RowBlock::RowBlock(std::int64_t n_classes) {
   nll.resize(rows);
   confidence_f32.resize(rows);
   predicted.resize(rows);
-  for (auto* units :
-       {&confidence_units, &confidence_f32_units, &entropy_units, &nll_units, &brier_units}) {
-    units->resize(rows);
-  }
+  confidence_f32_units.resize(rows);
+  nll_units.resize(rows);
+  counted.resize(rows);
   class_units.resize(4 * static_cast<std::size_t>(n_classes));
-  transposed_.resize(cells);
-  probability_.resize(cells);
   above.resize(static_cast<std::size_t>(n_classes));
+  logit_.resize(cells);
+  probability_.resize(cells);
+  label_logit_.resize(rows);
   for (auto* per_row :
-       {&scale_, &largest_logit_, &log_sum_, &squares_, &label_probability_, &label_margin_}) {
+       {&scale_, &weighted_, &largest_logit_, &log_sum_, &squares_, &label_probability_}) {
     per_row->resize(rows);
   }
-  arrays_ = {0,
-             n_classes,
-             stride,
-             transposed_.data(),
-             probability_.data(),
-             largest_logit_.data(),
-             log_sum_.data(),
-             confidence.data(),
-             confidence_f32.data(),
-             predicted.data(),
-             squares_.data(),
-             confidence_units.data(),
-             confidence_f32_units.data(),
-             entropy_units.data(),
-             class_units.data(),
-             scale_.data(),
-             ClasswiseEdges::instance().first_upper(),
-             above.data()};
+  arrays_ = {.n_rows = 0,
+             .n_classes = n_classes,
+             .stride = stride,
+             .logit = logit_.data(),
+             .probability = probability_.data(),
+             .largest_logit = largest_logit_.data(),
+             .log_sum = log_sum_.data(),
+             .confidence = confidence.data(),
+             .confidence_f32 = confidence_f32.data(),
+             .confidence_f32_units = confidence_f32_units.data(),
+             .predicted = predicted.data(),
+             .squares = squares_.data(),
+             .class_units = class_units.data(),
+             .scale = scale_.data(),
+             .weighted = weighted_.data(),
+             .units = &units,
+             .split = ClasswiseEdges::instance().first_last(),
+             .above = above.data()};
 }
 
 void RowBlock::start(std::int64_t n_rows) {
   arrays_.n_rows = n_rows;
   labels_ = {};
+  std::fill(counted.begin(), counted.end(), 1);
   std::fill(class_units.begin(), class_units.end(), 0);
 }
 
 void RowBlock::fill(const float* values, bool are_logits, std::int64_t n_rows, std::int64_t first,
                     std::string_view what) {
   start(n_rows);
+  const auto& kernel = row_kernel();
   const bool fine =
-      are_logits ? softmax_block(values, arrays_) : probability_block(values, arrays_);
+      are_logits ? kernel.softmax(values, arrays_) : kernel.probabilities_f32(values, arrays_);
   if (!fine) report_bad_value(values, are_logits, n_rows, n_classes(), first, what);
 }
 
@@ -115,28 +117,28 @@ void RowBlock::fill(const double* values, bool are_logits, std::int64_t n_rows, 
                     std::string_view what) {
   CALSWEEP_CHECK(!are_logits, "logits are float32");
   start(n_rows);
-  if (!probability_block(values, arrays_)) {
+  if (!row_kernel().probabilities_f64(values, arrays_)) {
     report_bad_value(values, are_logits, n_rows, n_classes(), first, what);
   }
 }
 
-template <class Real>
-void RowBlock::set_labels(const Real* values, bool are_logits,
-                          std::span<const std::int32_t> labels) {
+void RowBlock::set_labels(bool are_logits, std::span<const std::int32_t> labels) {
   labels_ = labels;
   for (std::size_t r = 0; r < labels.size(); ++r) {
-    const auto label = static_cast<std::size_t>(labels[r]);
-    label_probability_[r] = probability(labels[r])[r];
-    if (!are_logits) continue;
-    const Real logit = values[r * static_cast<std::size_t>(n_classes()) + label];
-    label_margin_[r] = static_cast<double>(logit) - largest_logit_[r];
+    const std::int64_t at = labels[r] * stride() + static_cast<std::int64_t>(r);
+    label_probability_[r] = arrays_.probability[at];
+    label_logit_[r] = arrays_.logit[at];
+    const std::uint64_t right = labels[r] == predicted[r] ? 1 : 0;
+    counted[r] = 1 + (right << 32);
   }
-  label_block({static_cast<std::int64_t>(labels.size()), label_probability_.data(), squares_.data(),
-               are_logits ? log_sum_.data() : nullptr, label_margin_.data(), nll.data(),
-               nll_units.data(), brier_units.data()});
+  label_units = row_kernel().labels({.n_rows = n_rows(),
+                                     .label_probability = label_probability_.data(),
+                                     .label_logit = label_logit_.data(),
+                                     .largest_logit = largest_logit_.data(),
+                                     .log_sum = are_logits ? log_sum_.data() : nullptr,
+                                     .squares = squares_.data(),
+                                     .nll = nll.data(),
+                                     .nll_units = nll_units.data()});
 }
-
-template void RowBlock::set_labels(const float*, bool, std::span<const std::int32_t>);
-template void RowBlock::set_labels(const double*, bool, std::span<const std::int32_t>);
 
 }  // namespace calsweep::analysis

@@ -33,8 +33,11 @@ class RowBlock {
   std::vector<double> confidence, nll;
   std::vector<float> confidence_f32;
   std::vector<std::int32_t> predicted;
-  std::vector<std::int64_t> confidence_units, confidence_f32_units, entropy_units, nll_units,
-      brier_units;
+  std::vector<std::int64_t> confidence_f32_units, nll_units;
+  std::vector<std::uint64_t> counted;  ///< 1, plus 2^32 where the prediction is the label
+  // Sums over the rows.
+  BlockUnits units{};
+  LabelUnits label_units{};
   /// Sums of the classes' probabilities over the block's rows, each in four parts: [K, 4].
   std::vector<std::int64_t> class_units;
   /// Per class: bit r is set where its probability in row r is above the first classwise edge.
@@ -51,7 +54,7 @@ class RowBlock {
       const auto rows = n - first < stride() ? n - first : stride();
       fill(values.data() + first * n_classes(), are_logits, rows, first, what);
       if (!labels.empty()) {
-        set_labels(values.data() + first * n_classes(), are_logits,
+        set_labels(are_logits,
                    labels.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(rows)));
       }
       visit(*this);
@@ -64,13 +67,12 @@ class RowBlock {
             std::string_view what);
   void fill(const double* values, bool are_logits, std::int64_t n_rows, std::int64_t first,
             std::string_view what);
-  template <class Real>
-  void set_labels(const Real* values, bool are_logits, std::span<const std::int32_t> labels);
+  void set_labels(bool are_logits, std::span<const std::int32_t> labels);
 
   RowArrays arrays_;
-  std::vector<float> transposed_;
-  std::vector<double> probability_, scale_, largest_logit_, log_sum_, squares_, label_probability_,
-      label_margin_;
+  std::vector<float> logit_, label_logit_;
+  std::vector<double> probability_, scale_, weighted_, largest_logit_, log_sum_, squares_,
+      label_probability_;
   std::span<const std::int32_t> labels_;
 };
 

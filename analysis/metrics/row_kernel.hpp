@@ -1,62 +1,82 @@
 // The arithmetic of the one pass over the rows, in blocks of rows laid out class by class. Knows no
 // counts: it turns logits or probabilities into per-row terms, already rounded to units of 2^-50
-// (fixed_sum.hpp). Compiled for AVX2 and for any x86-64; the bits are the same (row_kernel_test).
+// (fixed_sum.hpp). Compiled for AVX2 with fused multiply-add and for any machine; the bits are the
+// same (row_kernel_test).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace calsweep::analysis {
+
+/// Sums over a block's rows, in units of 2^-50.
+struct BlockUnits {
+  std::int64_t confidence, entropy;
+};
 
 /// Where a block of `n_rows` rows of `n_classes` goes. Arrays over rows have `stride` elements,
 /// arrays over classes and rows [n_classes, stride]; stride is a multiple of 4 and >= n_rows.
 /// Elements from n_rows to the next multiple of 4 are filled with whatever. At most 64 rows.
 struct RowArrays {
-  std::int64_t n_rows = 0, n_classes = 0, stride = 0;
-  float* transposed = nullptr;        ///< scratch, [n_classes, stride]
-  double* probability = nullptr;      ///< [n_classes, stride]
-  double* largest_logit = nullptr;    ///< per row; logits only
-  double* log_sum = nullptr;          ///< log of the sum of exp(z - largest); logits only
-  double* confidence = nullptr;       ///< largest probability
-  float* confidence_f32 = nullptr;    ///< rounded
-  std::int32_t* predicted = nullptr;  ///< first of the largest
-  double* squares = nullptr;          ///< sum of squared probabilities
-  std::int64_t* confidence_units = nullptr;
-  std::int64_t* confidence_f32_units = nullptr;
-  std::int64_t* entropy_units = nullptr;
-  std::int64_t* class_units = nullptr;  ///< [n_classes, 4]: sums of p are added, in four parts
-  double* scale = nullptr;              ///< scratch, per row
-  double split = 0.0;
-  std::uint64_t* above = nullptr;  ///< per class: bit r is set where row r's p is above the split
+  std::int64_t n_rows, n_classes, stride;
+  float* logit;           ///< [n_classes, stride]; logits only
+  double* probability;    ///< [n_classes, stride]
+  double* largest_logit;  ///< per row; logits only
+  double* log_sum;        ///< log of the sum of exp(z - largest); logits only
+  double* confidence;     ///< largest probability
+  float* confidence_f32;  ///< rounded
+  std::int64_t* confidence_f32_units;
+  std::int32_t* predicted;    ///< first of the largest
+  double* squares;            ///< sum of squared probabilities
+  std::int64_t* class_units;  ///< [n_classes, 4]: sums of p are added, in four parts
+  double* scale;              ///< scratch, per row
+  double* weighted;           ///< scratch, per row
+  BlockUnits* units;
+  double split;
+  std::uint64_t* above;  ///< per class: bit r is set where row r's p is above the split
 };
 
-/// Softmax in double with the row maximum subtracted. logits: [n_rows, n_classes] row-major.
-/// False if a logit is NaN or infinite; the arrays are then void.
-bool softmax_block(const float* logits, const RowArrays& to);
-/// Probabilities as they are. False if one is not in [0, 1].
-bool probability_block(const float* probabilities, const RowArrays& to);
-bool probability_block(const double* probabilities, const RowArrays& to);
-
-/// -log p of the label and the squared distance to the label's one-hot vector, as units.
-struct LabelArrays {
-  std::int64_t n_rows = 0;
-  const double* label_probability = nullptr;
-  const double* squares = nullptr;       ///< of the row's probabilities
-  const double* log_sum = nullptr;       ///< null: -log of the label's probability itself
-  const double* label_margin = nullptr;  ///< logit of the label minus the largest; with log_sum
-  double* nll = nullptr;                 ///< infinite where the probability is 0
-  std::int64_t* nll_units = nullptr;     ///< meaningless where nll is above 64
-  std::int64_t* brier_units = nullptr;
-};
+/// What -log p of the label and the squared distance to the label's one-hot vector are made from.
 /// All arrays have room for the next multiple of 4.
-void label_block(const LabelArrays& arrays);
+struct LabelArrays {
+  std::int64_t n_rows;
+  const double* label_probability;
+  const float* label_logit;     ///< with log_sum
+  const double* largest_logit;  ///< with log_sum
+  const double* log_sum;        ///< null: -log of the label's probability itself
+  const double* squares;        ///< of the row's probabilities
+  double* nll;                  ///< infinite where the probability is 0
+  std::int64_t* nll_units;      ///< meaningless where nll is above 64
+};
 
-/// The same without AVX2, so that a test can compare the bits.
-bool softmax_block_baseline(const float* logits, const RowArrays& to);
-bool probability_block_baseline(const float* probabilities, const RowArrays& to);
-void label_block_baseline(const LabelArrays& arrays);
+/// Sums over a block's labelled rows, in units of 2^-50.
+struct LabelUnits {
+  std::int64_t brier;
+  std::int64_t nll;     ///< of the rows that are not large
+  std::uint64_t large;  ///< bit r is set where row r's nll is above 32: 64 rows below fit 64 bits
+};
 
-/// exp and log of the kernel, for tests. x <= 0; x > 0 and finite.
-double kernel_exp(double x);
-double kernel_log(double x);
+/// The kernel as compiled for one set of instructions.
+struct RowKernel {
+  /// Softmax in double with the row maximum subtracted. logits: [n_rows, n_classes] row-major.
+  /// False if a logit is NaN or infinite; the arrays are then void.
+  bool (*softmax)(const float* logits, const RowArrays& to);
+  /// Probabilities as they are. False if one is not in [0, 1].
+  bool (*probabilities_f32)(const float* probabilities, const RowArrays& to);
+  bool (*probabilities_f64)(const double* probabilities, const RowArrays& to);
+  LabelUnits (*labels)(const LabelArrays& arrays);
+  /// Replaces each of n x <= 0 by exp(x): 0 below -708, 1 at 0.
+  void (*exp)(double* x, std::size_t n);
+  /// Replaces each of n finite x > 0 by its natural logarithm.
+  void (*log)(double* x, std::size_t n);
+};
+
+/// The fastest one for this machine.
+const RowKernel& row_kernel();
+/// For any machine.
+const RowKernel& baseline_row_kernel();
+/// With AVX2 and fused multiply-add; null where the compiler's target has none. Only to be called
+/// on a machine with both.
+const RowKernel* avx2_row_kernel();
 
 }  // namespace calsweep::analysis

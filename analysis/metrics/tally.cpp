@@ -2,37 +2,18 @@
 
 #include <fmt/format.h>
 
-#include <array>
-#include <bit>
 #include <cmath>
 #include <limits>
 
 #include "analysis/metrics/row_block.hpp"
+#include "analysis/metrics/tally_pass.hpp"
 #include "sweeps/errors.hpp"
 
 namespace calsweep::analysis {
 namespace {
 
 constexpr double kVectorLimit = 64.0;  // NLL terms the kernel rounds itself
-constexpr double kBlockLimit = 32.0;   // 64 rows of these fit 64 bits
 constexpr double kLargestNll = 0x1p32;
-
-std::int64_t sum_of(const std::vector<std::int64_t>& units, std::int64_t n) {
-  std::int64_t sum = 0;
-  for (std::size_t r = 0; r < static_cast<std::size_t>(n); ++r) sum += units[r];
-  return sum;
-}
-
-void add(CellSums& cell, std::int64_t correct, std::int64_t units) {
-  ++cell.count;
-  cell.correct += correct;
-  cell.confidence.add_units(units);
-}
-
-/// units_of() for 0 <= x <= 2, by the bits of a sum with a unit of 2^-50.
-std::int64_t units_up_to_2(double x) {
-  return std::bit_cast<std::int64_t>(x + 6.0) - std::bit_cast<std::int64_t>(6.0);
-}
 
 void merge_into(std::vector<CellSums>& cells, const std::vector<CellSums>& other) {
   for (std::size_t i = 0; i < cells.size(); ++i) {
@@ -104,8 +85,9 @@ void Tally::add_values(std::span<const Real> values, bool are_logits,
                        std::span<const std::int32_t> labels, std::string_view what) {
   if (checked_rows(values.size(), n_classes(), labels, what) == 0) return;
   RowBlock block(n_classes());
+  TallyPass pass(*this);
   block.for_each(values, are_logits, labels, what,
-                 [this](const RowBlock& filled) { add_block(filled); });
+                 [&pass](const RowBlock& filled) { pass.add(filled); });
 }
 
 void Tally::add_logits(std::span<const float> logits, std::span<const std::int32_t> labels,
@@ -141,80 +123,26 @@ void Tally::add_top_label(std::span<const double> confidence,
   start_rows(static_cast<std::int64_t>(confidence.size()), !labels.empty(), false, what);
   for (std::size_t i = 0; i < confidence.size(); ++i) {
     const auto rounded = static_cast<float>(confidence[i]) + 0.0F;
-    const auto units = static_cast<std::int64_t>(units_of(static_cast<double>(rounded)));
-    const std::uint8_t correct = !labels.empty() && labels[i] == predicted[i] ? 1 : 0;
+    const auto right = !labels.empty() && labels[i] == predicted[i];
+    auto& cell = cells_[CellLookup::instance()(rounded)];
+    ++cell.count;
+    cell.correct += right ? 1 : 0;
+    cell.confidence.units += units_of(static_cast<double>(rounded));
     confidence_.units += units_of(confidence[i]);
-    add_rows({&rounded, &units, &predicted[i], &correct}, 1);
+    ++classes_[static_cast<std::size_t>(predicted[i])].predicted;
+    const std::uint64_t counted = 1 + (std::uint64_t{right} << 32);
+    if (histogram_) histogram_->add(&rounded, &counted, 1);
     if (!labels.empty()) ++classes_[static_cast<std::size_t>(labels[i])].labels;
   }
 }
 
-void Tally::add_rows(const TopLabels& rows, std::size_t n) {
-  const auto& cell_of_row = CellLookup::instance();
-  for (std::size_t r = 0; r < n; ++r) {
-    add(cells_[cell_of_row(rows.confidence[r])], rows.correct[r], rows.units[r]);
-    ++classes_[static_cast<std::size_t>(rows.predicted[r])].predicted;
-  }
-  if (histogram_) histogram_->add(rows.confidence, rows.correct, n);
-}
-
-void Tally::add_block(const RowBlock& block) {
-  CALSWEEP_CHECK(block.n_classes() == n_classes(), "a block of the tally's classes");
-  start_rows(block.n_rows(), block.labelled(), true, "one set");
-  const auto n = static_cast<std::size_t>(block.n_rows());
-  std::array<std::uint8_t, RowBlock::kMostRows> correct{};
-  if (block.labelled()) {
-    const auto* labels = block.labels().data();
-    for (std::size_t r = 0; r < n; ++r) correct[r] = labels[r] == block.predicted[r] ? 1 : 0;
-  }
-  add_rows({block.confidence_f32.data(), block.confidence_f32_units.data(), block.predicted.data(),
-            correct.data()},
-           n);
-  add_sums(block);
-  add_classwise(block);
-}
-
-void Tally::add_sums(const RowBlock& block) {
-  const auto n = block.n_rows();
-  confidence_.add_units(sum_of(block.confidence_units, n));
-  entropy_.add_units(sum_of(block.entropy_units, n));
-  for (std::size_t k = 0; k < classes_.size(); ++k) {
-    const auto* part = block.class_units.data() + 4 * k;
-    classes_[k].probability.add_units(part[0] + part[1] + part[2] + part[3]);
-  }
-  if (!block.labelled()) return;
-  brier_.add_units(sum_of(block.brier_units, n));
-  std::int64_t nll = 0;
-  for (std::size_t r = 0; r < static_cast<std::size_t>(n); ++r) {
-    ++classes_[static_cast<std::size_t>(block.labels()[r])].labels;
-    const double term = block.nll[r];
-    if (term <= kBlockLimit) {
-      nll += block.nll_units[r];
-    } else if (term <= kVectorLimit) {
-      nll_.add_units(block.nll_units[r]);
-    } else if (term <= kLargestNll) {
-      nll_.units += units_of(term);
-    } else {
-      ++(std::isinf(term) ? n_nll_infinite_ : n_nll_beyond_);
-    }
-  }
-  nll_.add_units(nll);
-}
-
-/// Most probabilities lie in the first bin: only the others are counted here, and the first bin is
-/// what is left of the class (classwise_bins()).
-void Tally::add_classwise(const RowBlock& block) {
-  const auto& edges = ClasswiseEdges::instance();
-  const std::int32_t* labels = block.labelled() ? block.labels().data() : nullptr;
-  for (std::int64_t k = 0; k < n_classes(); ++k) {
-    const double* p = block.probability(k);
-    CellSums* bins = classwise_.data() + k * kClasswiseBins;
-    for (auto rows = block.above[static_cast<std::size_t>(k)]; rows != 0; rows &= rows - 1) {
-      const int r = std::countr_zero(rows);
-      const auto bin = edges.bin_of(static_cast<float>(p[r]));
-      if (bin == 0) continue;
-      add(bins[bin], labels != nullptr && labels[r] == k ? 1 : 0, units_up_to_2(p[r]));
-    }
+void Tally::add_large_nll(double nll, std::int64_t units) {
+  if (nll <= kVectorLimit) {
+    nll_.add_units(units);
+  } else if (nll <= kLargestNll) {
+    nll_.units += units_of(nll);
+  } else {
+    ++(std::isinf(nll) ? n_nll_infinite_ : n_nll_beyond_);
   }
 }
 

@@ -21,8 +21,6 @@
 
 namespace calsweep::analysis {
 
-class RowBlock;
-
 /// What is counted per class.
 struct ClassSums {
   std::int64_t predicted = 0;  ///< rows predicted as this class
@@ -64,8 +62,6 @@ class Tally {
   /// entropy and classwise errors of such a tally do not exist.
   void add_top_label(std::span<const double> confidence, std::span<const std::int32_t> predicted,
                      std::span<const std::int32_t> labels, std::string_view what);
-  /// One block of the pass, for callers that also keep the rows.
-  void add_block(const RowBlock& block);
   /// Throws FormatError for tallies of other classes, or of rows with and without labels.
   void merge(const Tally& other);
 
@@ -107,20 +103,12 @@ class Tally {
   bool operator==(const Tally&) const;
 
  private:
+  friend class TallyPass;
   void start_rows(std::int64_t n, bool labelled, bool probabilities, std::string_view what);
   template <class Real>
   void add_values(std::span<const Real> values, bool are_logits,
                   std::span<const std::int32_t> labels, std::string_view what);
-  void add_sums(const RowBlock& block);
-  /// Per row: float32 confidence, its units, predicted class, whether it is the label.
-  struct TopLabels {
-    const float* confidence;
-    const std::int64_t* units;
-    const std::int32_t* predicted;
-    const std::uint8_t* correct;
-  };
-  void add_rows(const TopLabels& rows, std::size_t n);
-  void add_classwise(const RowBlock& block);
+  void add_large_nll(double nll, std::int64_t units);
   Measured mean_of_labelled(const FixedSum& sum) const;
 
   std::int64_t n_rows_ = 0;

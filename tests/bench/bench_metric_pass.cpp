@@ -97,19 +97,23 @@ int main(int argc, char** argv) {
   const std::int64_t block = 1'000'000 / k;
   SyntheticRows rows(block, k);
   Tally tally(k, Tally::Histogram::Kept);
-  double seconds = 0.0;
+  double seconds = 0.0, fewest_seconds = 1e9;
   for (std::int64_t done = 0; done < n; done += block) {
     rows.next();
     const double start = cpu_seconds();
     tally.add_logits(rows.logits, rows.labels, "bench");
-    seconds += cpu_seconds() - start;
+    const double taken = cpu_seconds() - start;
+    seconds += taken;
+    if (taken < fewest_seconds) fewest_seconds = taken;
   }
   const double peak_mb = peak_memory_mb();
   const auto& guo = calsweep::analysis::find_convention("guo2017");
   const double rate = static_cast<double>(tally.n_rows()) / seconds;
   fmt::print(
-      "{{\"rows\": {}, \"classes\": {}, \"rows_per_second\": {:.0f}, \"bytes_per_second\": {:.0f}, "
+      "{{\"rows\": {}, \"classes\": {}, \"rows_per_second\": {:.0f}, "
+      "\"best_rows_per_second\": {:.0f}, \"bytes_per_second\": {:.0f}, "
       "\"peak_rss_mb\": {:.1f}, \"read_bytes_per_second\": {:.0f}, \"ece\": {:.6f}}}\n",
-      tally.n_rows(), k, rate, rate * static_cast<double>(4 * k), peak_mb, read_bandwidth(),
+      tally.n_rows(), k, rate, static_cast<double>(block) / fewest_seconds,
+      rate * static_cast<double>(4 * k), peak_mb, read_bandwidth(),
       tally.calibration_error(guo, 15).ece.value);
 }

@@ -14,12 +14,12 @@ TEST(ConfidenceHistogramTest, counts_every_row_of_many_alike_ones_in_any_split) 
   ConfidenceHistogram whole, merged;
   for (const float value : values) {
     const std::vector<float> rows(40000, value);
-    std::vector<std::uint8_t> correct(40000, 0);
-    std::fill(correct.begin(), correct.begin() + 12345, std::uint8_t{1});
-    whole.add(rows.data(), correct.data(), 40000);
+    std::vector<std::uint64_t> counted(40000, 1);
+    std::fill(counted.begin(), counted.begin() + 12345, 1 + (std::uint64_t{1} << 32));
+    whole.add(rows.data(), counted.data(), 40000);
     ConfidenceHistogram first, second;
-    first.add(rows.data(), correct.data(), 17000);
-    second.add(rows.data() + 17000, correct.data() + 17000, 23000);
+    first.add(rows.data(), counted.data(), 17000);
+    second.add(rows.data() + 17000, counted.data() + 17000, 23000);
     merged.merge(second);
     merged.merge(first);
   }
