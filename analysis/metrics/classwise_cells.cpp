@@ -99,7 +99,7 @@ ClasswiseCells equal_width_cells(std::span<const double> probabilities, std::int
   for (std::size_t i = 0; i < labels.size(); ++i) {
     for (std::size_t c = 0; c < k; ++c) {
       const double p = probabilities[i * k + c];
-      const auto bin = edges.bin_of(static_cast<float>(p));
+      const auto bin = edges.bin_of(p);
       made.bin_of[i * k + c] = static_cast<std::uint8_t>(bin);
       auto& cell = made.cells[c * index(kClasswiseBins) + bin];
       cell.count += 1.0;

@@ -22,6 +22,7 @@ class ClasswiseEdges {
     const auto& slot = slots_[static_cast<std::uint64_t>(units) >> 46];
     return slot.bin + (p >= slot.next_start ? 1 : 0);
   }
+  std::size_t bin_of(double p) const { return bin_of(p, static_cast<std::int64_t>(p * 0x1p50)); }
 
  private:
   ClasswiseEdges();
