@@ -11,9 +11,9 @@
 namespace calsweep::analysis {
 namespace {
 
-/// Rows per block: 64, or as many as keep the probabilities within 64 KiB.
+/// Rows per block: 64, or as many as keep the probabilities within 64 KiB, but at least 8.
 std::int64_t stride_for(std::int64_t n_classes) {
-  return std::clamp<std::int64_t>(8192 / n_classes / 4 * 4, 4, RowBlock::kMostRows);
+  return std::clamp<std::int64_t>(8192 / n_classes / 8 * 8, 8, RowBlock::kMostRows);
 }
 
 template <class Real>

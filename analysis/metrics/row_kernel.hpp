@@ -15,8 +15,8 @@ struct BlockUnits {
 };
 
 /// Where a block of `n_rows` rows of `n_classes` goes. Arrays over rows have `stride` elements,
-/// arrays over classes and rows [n_classes, stride]; stride is a multiple of 4 and >= n_rows.
-/// Elements from n_rows to the next multiple of 4 are filled with whatever. At most 64 rows.
+/// arrays over classes and rows [n_classes, stride]; stride is a multiple of 8 and >= n_rows.
+/// Elements from n_rows to the next multiple of 8 are filled with whatever. At most 64 rows.
 struct RowArrays {
   std::int64_t n_rows, n_classes, stride;
   float* logit;           ///< [n_classes, stride]; logits only

@@ -13,17 +13,17 @@ namespace {
 
 using namespace vec;
 
-template <class Real>
+template <class Real, int n>
 struct RowPointers {
-  const Real* row[kLanes];
+  const Real* row[n];
 };
 
 /// Rows past the end repeat the last one; inside() keeps them out of the sums.
-template <class Real>
-CALSWEEP_INLINE RowPointers<Real> rows_from(const Real* values, std::int64_t first,
-                                            std::int64_t n_rows, std::int64_t k) {
-  RowPointers<Real> rows{};
-  for (std::int64_t lane = 0; lane < kLanes; ++lane) {
+template <int n, class Real>
+CALSWEEP_INLINE RowPointers<Real, n> rows_from(const Real* values, std::int64_t first,
+                                               std::int64_t n_rows, std::int64_t k) {
+  RowPointers<Real, n> rows{};
+  for (std::int64_t lane = 0; lane < n; ++lane) {
     const std::int64_t row = first + lane < n_rows ? first + lane : n_rows - 1;
     rows.row[lane] = values + row * k;
   }
@@ -44,10 +44,10 @@ struct UnitSums {
 CALSWEEP_INLINE void store_group(const RowArrays& to, std::int64_t first, Doubles confidence,
                                  Doubles entropy, UnitSums& sums) {
   const Longs rows = inside(to.n_rows - first);
-  const Floats rounded = __builtin_convertvector(confidence, Floats);
+  const Floats in_f32 = rounded(confidence);
   store(to.confidence + first, confidence);
-  store(to.confidence_f32 + first, rounded);
-  store(to.confidence_f32_units + first, units_up_to_2(widened(rounded)));
+  store(to.confidence_f32 + first, in_f32);
+  store(to.confidence_f32_units + first, units_up_to_2(widened(in_f32)));
   sums.confidence += rows & units_up_to_2(confidence);
   sums.entropy += rows & units_up_to_64(select(entropy > all(0.0), entropy, all(0.0)));
 }
@@ -59,45 +59,48 @@ CALSWEEP_INLINE void finish_classes(const RowArrays& to) {
   for (std::int64_t k = 0; k < to.n_classes; ++k) {
     double* p = to.probability + k * to.stride;
     Longs units = load<Longs>(to.class_units + k * kLanes);
-    Longs above = {0, 0, 0, 0}, row = {1, 2, 4, 8};
+    std::uint64_t above = 0;
     for (std::int64_t r = 0; r < to.n_rows; r += kLanes) {
       const Doubles scaled = load<Doubles>(p + r) * load<Doubles>(to.scale + r);
       store(p + r, scaled);
       units += units_up_to_2(scaled);
-      above |= (scaled > split) & row;
-      row <<= kLanes;
+      above |= signs(scaled > split) << r;
     }
     store(to.class_units + k * kLanes, units);
-    to.above[k] = static_cast<std::uint64_t>(above[0] | above[1] | above[2] | above[3]);
+    to.above[k] = above;
   }
 }
 
-CALSWEEP_INLINE void transpose_four(const RowPointers<float>& rows, std::int64_t k, float* to,
-                                    std::int64_t stride) {
-  const auto a = load<Floats>(rows.row[0] + k), b = load<Floats>(rows.row[1] + k);
-  const auto c = load<Floats>(rows.row[2] + k), d = load<Floats>(rows.row[3] + k);
-  const Floats ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5);
-  const Floats cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5);
-  const Floats ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
-  const Floats cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-  store(to + k * stride, __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5));
-  store(to + (k + 1) * stride, __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7));
-  store(to + (k + 2) * stride, __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5));
-  store(to + (k + 3) * stride, __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7));
+/// Four classes of eight rows.
+CALSWEEP_INLINE void transpose_four(const RowPointers<float, kWideLanes>& rows, std::int64_t k,
+                                    float* to, std::int64_t stride) {
+  WideFloats four[4];
+  for (int r = 0; r < 4; ++r) {
+    four[r] = __builtin_shufflevector(load<Floats>(rows.row[r] + k),
+                                      load<Floats>(rows.row[r + 4] + k), 0, 1, 2, 3, 4, 5, 6, 7);
+  }
+  const auto& [a, b, c, d] = four;
+  const WideFloats ab_low = __builtin_shufflevector(a, b, 0, 8, 1, 9, 4, 12, 5, 13);
+  const WideFloats cd_low = __builtin_shufflevector(c, d, 0, 8, 1, 9, 4, 12, 5, 13);
+  const WideFloats ab_high = __builtin_shufflevector(a, b, 2, 10, 3, 11, 6, 14, 7, 15);
+  const WideFloats cd_high = __builtin_shufflevector(c, d, 2, 10, 3, 11, 6, 14, 7, 15);
+  store(to + k * stride, __builtin_shufflevector(ab_low, cd_low, 0, 1, 8, 9, 4, 5, 12, 13));
+  store(to + (k + 1) * stride, __builtin_shufflevector(ab_low, cd_low, 2, 3, 10, 11, 6, 7, 14, 15));
+  store(to + (k + 2) * stride, __builtin_shufflevector(ab_high, cd_high, 0, 1, 8, 9, 4, 5, 12, 13));
+  store(to + (k + 3) * stride,
+        __builtin_shufflevector(ab_high, cd_high, 2, 3, 10, 11, 6, 7, 14, 15));
 }
 
-/// Four rows, class by class. The last four classes may overlap those before.
-CALSWEEP_INLINE void transpose_rows(const RowPointers<float>& rows, std::int64_t n_classes,
-                                    float* to, std::int64_t stride) {
-  if (n_classes >= kLanes) {
-    for (std::int64_t k = 0; k + kLanes < n_classes; k += kLanes) {
-      transpose_four(rows, k, to, stride);
-    }
-    transpose_four(rows, n_classes - kLanes, to, stride);
+/// Eight rows, class by class. The last four classes may overlap those before.
+CALSWEEP_INLINE void transpose_rows(const RowPointers<float, kWideLanes>& rows,
+                                    std::int64_t n_classes, float* to, std::int64_t stride) {
+  if (n_classes >= 4) {
+    for (std::int64_t k = 0; k + 4 < n_classes; k += 4) transpose_four(rows, k, to, stride);
+    transpose_four(rows, n_classes - 4, to, stride);
     return;
   }
   for (std::int64_t k = 0; k < n_classes; ++k) {
-    store(to + k * stride, Floats{rows.row[0][k], rows.row[1][k], rows.row[2][k], rows.row[3][k]});
+    for (std::int64_t r = 0; r < kWideLanes; ++r) to[k * stride + r] = rows.row[r][k];
   }
 }
 
@@ -110,19 +113,21 @@ CALSWEEP_INLINE void ask_for_next(const float* logits, const RowArrays& to) {
 
 /// Turns the rows and finds the largest logit of each.
 CALSWEEP_INLINE void find_largest(const float* logits, const RowArrays& to) {
-  for (std::int64_t first = 0; first < to.n_rows; first += kLanes) {
+  for (std::int64_t first = 0; first < to.n_rows; first += kWideLanes) {
     float* z = to.logit + first;
-    transpose_rows(rows_from(logits, first, to.n_rows, to.n_classes), to.n_classes, z, to.stride);
-    auto largest = load<Floats>(z);
-    Ints predicted = {0, 0, 0, 0};
+    transpose_rows(rows_from<kWideLanes>(logits, first, to.n_rows, to.n_classes), to.n_classes, z,
+                   to.stride);
+    auto largest = load<WideFloats>(z);
+    WideInts predicted = {0, 0, 0, 0, 0, 0, 0, 0};
     for (std::int64_t k = 1; k < to.n_classes; ++k) {
-      const auto at = load<Floats>(z + k * to.stride);
-      const Ints above = at > largest;
-      const auto index = static_cast<std::int32_t>(k);
+      const auto at = load<WideFloats>(z + k * to.stride);
+      const WideInts above = at > largest;
       largest = above ? at : largest;
-      predicted = above ? Ints{index, index, index, index} : predicted;
+      predicted = above ? WideInts{} + static_cast<std::int32_t>(k) : predicted;
     }
-    store(to.largest_logit + first, widened(largest));
+    store(to.largest_logit + first, widened(__builtin_shufflevector(largest, largest, 0, 1, 2, 3)));
+    store(to.largest_logit + first + kLanes,
+          widened(__builtin_shufflevector(largest, largest, 4, 5, 6, 7)));
     store(to.predicted + first, predicted);
   }
 }
@@ -185,7 +190,7 @@ bool probabilities(const Real* values, const RowArrays& arrays) {
   Longs outside = {0, 0, 0, 0};
   UnitSums sums;
   for (std::int64_t first = 0; first < to.n_rows; first += kLanes) {
-    const auto rows = rows_from(values, first, to.n_rows, to.n_classes);
+    const auto rows = rows_from<kLanes>(values, first, to.n_rows, to.n_classes);
     double* p = to.probability + first;
     Doubles largest = all(-1.0), squares = all(0.0), entropy = all(0.0);
     Longs predicted = {0, 0, 0, 0};

@@ -1,6 +1,7 @@
 // Rows per second of the one pass over the logits with every sum of a tally (metrics, confidence
 // cells, classwise bins, confidence histogram), on synthetic rows made block by block, beside the
-// read bandwidth of the same core. Driven by metric_pass.py; prints JSON.
+// read bandwidth of the same core, and the time to make the metrics of a trial from the tally once
+// the rows are through. Driven by metric_pass.py; prints JSON.
 //
 // Times are CPU times of the thread, so that other work on the machine disturbs them less.
 #include <fmt/core.h>
@@ -13,6 +14,8 @@
 #include <string>
 #include <vector>
 
+#include "analysis/metrics/selective_prediction.hpp"
+#include "analysis/metrics/sorted_calibration_error.hpp"
 #include "analysis/metrics/tally.hpp"
 
 namespace {
@@ -85,6 +88,24 @@ double peak_memory_mb() {
   return 0.0;
 }
 
+/// Everything that metric_pass.py's PyTorch code reports. The sum keeps the compiler from dropping
+/// it.
+double metrics_of(const Tally& tally) {
+  double sum = tally.accuracy().value + tally.nll().value + tally.brier().value +
+               tally.entropy().value + tally.mean_confidence().value + tally.classwise_ece().value +
+               tally.class_bias().total_variation.value;
+  for (const auto& convention : calsweep::analysis::conventions()) {
+    for (const auto n_bins : calsweep::analysis::registered_bins(convention)) {
+      const auto error = tally.calibration_error(convention, n_bins);
+      sum += error.ece.value + error.mce.value + error.rmsce.value + error.oe.value;
+    }
+  }
+  const auto profile =
+      calsweep::analysis::ConfidenceProfile::from_groups(tally.confidence_groups());
+  return sum + calsweep::analysis::equal_mass_errors(profile).l1.value +
+         calsweep::analysis::selective_prediction(profile).aurc.value;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -106,14 +127,19 @@ int main(int argc, char** argv) {
     seconds += taken;
     if (taken < fewest_seconds) fewest_seconds = taken;
   }
+  const double start = cpu_seconds();
+  const double checksum = metrics_of(tally);
+  const double finish_seconds = cpu_seconds() - start;
   const double peak_mb = peak_memory_mb();
   const auto& guo = calsweep::analysis::find_convention("guo2017");
   const double rate = static_cast<double>(tally.n_rows()) / seconds;
   fmt::print(
       "{{\"rows\": {}, \"classes\": {}, \"rows_per_second\": {:.0f}, "
-      "\"best_rows_per_second\": {:.0f}, \"bytes_per_second\": {:.0f}, "
-      "\"peak_rss_mb\": {:.1f}, \"read_bytes_per_second\": {:.0f}, \"ece\": {:.6f}}}\n",
+      "\"best_rows_per_second\": {:.0f}, \"whole_rows_per_second\": {:.0f}, "
+      "\"bytes_per_second\": {:.0f}, \"peak_rss_mb\": {:.1f}, "
+      "\"read_bytes_per_second\": {:.0f}, \"ece\": {:.6f}, \"checksum\": {:.6f}}}\n",
       tally.n_rows(), k, rate, static_cast<double>(block) / fewest_seconds,
+      static_cast<double>(tally.n_rows()) / (seconds + finish_seconds),
       rate * static_cast<double>(4 * k), peak_mb, read_bandwidth(),
-      tally.calibration_error(guo, 15).ece.value);
+      tally.calibration_error(guo, 15).ece.value, checksum);
 }

@@ -279,12 +279,12 @@ TEST(RowKernelTest, says_which_blocks_hold_no_numbers) {
   for (const float bad : {std::nanf(""), HUGE_VALF, -HUGE_VALF}) {
     std::vector<float> z(30, 1.0F);
     z[17] = bad;
-    Block block(3, 10, 4);
+    Block block(3, 10, 8);
     EXPECT_FALSE(row_kernel().softmax(z.data(), block.arrays));
     EXPECT_FALSE(row_kernel().probabilities_f32(z.data(), block.arrays));
   }
   std::vector<double> p(30, 0.5);
-  Block block(3, 10, 4);
+  Block block(3, 10, 8);
   EXPECT_TRUE(row_kernel().probabilities_f64(p.data(), block.arrays));
   p[29] = 1.0000001;
   EXPECT_FALSE(row_kernel().probabilities_f64(p.data(), block.arrays));
