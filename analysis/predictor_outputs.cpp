@@ -4,12 +4,6 @@
 #include <cmath>
 
 namespace calsweep::analysis {
-namespace {
-
-constexpr float kLogOfZero = -745.0F;
-
-}  // namespace
-
 SetOutputs outputs_of(const SetData& set, std::int64_t n_classes) {
   if (!set.probabilities.empty()) {
     return outputs_of(set.set, set.what, n_classes, set.labels, set.probabilities);
@@ -43,7 +37,7 @@ SetOutputs outputs_of(std::string set, std::string what, std::int64_t n_classes,
 std::vector<float> log_probabilities(const std::vector<double>& probabilities) {
   std::vector<float> logs(probabilities.size());
   std::transform(probabilities.begin(), probabilities.end(), logs.begin(), [](double p) {
-    return p > 0.0 ? std::max(kLogOfZero, static_cast<float>(std::log(p))) : kLogOfZero;
+    return static_cast<float>(std::log(std::max(p, kLeastProbability)));
   });
   return logs;
 }

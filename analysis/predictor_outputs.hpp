@@ -29,8 +29,15 @@ SetOutputs outputs_of(const SetData& set, std::int64_t n_classes);
 SetOutputs outputs_of(std::string set, std::string what, std::int64_t n_classes,
                       std::vector<std::int32_t> labels, std::vector<double> probabilities);
 
-/// ln p as float32: what stands in for logits where there are only probabilities (softmax(ln p) =
-/// p). p = 0 becomes -745, below which exp is 0 in double.
+/// The least probability whose logarithm is taken, 2^-126: the smallest normal float32, ln of which
+/// is -87.34. A softmax in float32 that flushes subnormal numbers, as our trainer's, writes 0 for
+/// everything below, so a 0 says no more than "at most this". dirichletcal clips there too (`tiny`
+/// of the record's type); netcal clips at `eps`, 2.2e-16, which would also raise probabilities that
+/// are there to see. The same for float64 records: the type of a file does not change a fit.
+inline constexpr double kLeastProbability = 0x1p-126;
+
+/// ln max(p, kLeastProbability) as float32: what stands in for logits where there are only
+/// probabilities (softmax of it is p again, to 1e-37).
 std::vector<float> log_probabilities(const std::vector<double>& probabilities);
 
 /// Detection scores of the outputs as they are.

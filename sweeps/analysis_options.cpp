@@ -11,9 +11,18 @@ namespace {
 
 using Names = std::vector<std::string>;
 
-constexpr std::array<std::string_view, 8> kCalibrators = {
-    "temperature", "temperature-ece10-grid", "vector", "matrix", "histogram-binning",
-    "isotonic",    "isotonic-top-label",     "beta"};
+constexpr std::array<std::string_view, 12> kCalibrators = {"temperature",
+                                                           "temperature-ece10-grid",
+                                                           "vector",
+                                                           "matrix",
+                                                           "matrix-odir",
+                                                           "dirichlet",
+                                                           "histogram-binning",
+                                                           "bbq",
+                                                           "isotonic",
+                                                           "isotonic-top-label",
+                                                           "enir",
+                                                           "beta"};
 
 class OptionsReader {
  public:

@@ -1,6 +1,11 @@
 #include "analysis/calibrators/affine_objective.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
+
+#include "analysis/calibrators/affine_products.hpp"
+#include "analysis/metrics/vector_exp.hpp"
 
 namespace calsweep::analysis {
 namespace {
@@ -22,10 +27,12 @@ void residuals(Block& scores, std::span<const std::int32_t> labels, std::size_t 
   for (Eigen::Index i = 0; i < scores.rows(); ++i) {
     at_label(i) = scores(i, labels[first + static_cast<std::size_t>(i)]) - largest(i);
   }
-  scores = exponential(scores.colwise() - largest);
+  for (Eigen::Index c = 0; c < k; ++c) scores.col(c) -= largest;
+  exp_of_nonpositive(scores.data(), static_cast<std::size_t>(scores.size()));
   const Eigen::ArrayXd sum = row_sums(scores);
   result.sum_nll += (sum.log() - at_label).sum();
-  scores.colwise() *= sum.inverse();
+  const Eigen::ArrayXd scale = sum.inverse();
+  for (Eigen::Index c = 0; c < k; ++c) scores.col(c) *= scale;
   for (Eigen::Index i = 0; i < scores.rows(); ++i) {
     double& p = scores(i, labels[first + static_cast<std::size_t>(i)]);
     result.all_above_half = result.all_above_half && p > 0.5;
@@ -36,12 +43,9 @@ void residuals(Block& scores, std::span<const std::int32_t> labels, std::size_t 
 }  // namespace
 
 AffineObjective::AffineObjective(AffineMap map, const LogitRows& rows,
-                                 std::span<const std::int32_t> labels,
-                                 const CalibratorOptions& options)
-    : map_(map), rows_(rows), labels_(labels), k_(rows.n_classes()) {
-  const double k = static_cast<double>(k_);
-  off_diagonal_ = map == AffineMap::Matrix ? options.off_diagonal_penalty / (k * (k - 1.0)) : 0.0;
-  bias_ = options.bias_penalty / k;
+                                 std::span<const std::int32_t> labels, AffinePenalty penalty)
+    : map_(map), rows_(rows), labels_(labels), k_(rows.n_classes()), penalty_(penalty) {
+  if (map == AffineMap::Vector) penalty_.weight = 0.0;
 }
 
 Eigen::Index AffineObjective::n_parameters() const {
@@ -61,10 +65,9 @@ Block affine_scores(AffineMap map, const Eigen::VectorXd& x, const Block& z) {
     for (Eigen::Index c = 0; c < k; ++c) scores.col(c) = z.col(c) * x(c) + x(k + c);
     return scores;
   }
-  for (Eigen::Index c = 0; c < k; ++c) {
-    scores.col(c) = x(k * k + c);
-    for (Eigen::Index j = 0; j < k; ++j) scores.col(c) += x(j * k + c) * z.col(j);
-  }
+  const double* weights = x.data();
+  multiply_rows(z.data(), static_cast<std::size_t>(z.rows()), static_cast<std::size_t>(k), weights,
+                weights + k * k, scores.data());
   return scores;
 }
 
@@ -81,24 +84,43 @@ double AffineObjective::value(const Eigen::VectorXd& x, Eigen::VectorXd& gradien
     if (map_ == AffineMap::Vector) {
       gradient.head(k_) += (d * z).colwise().sum().matrix().transpose();
     } else {
-      Eigen::Map<Eigen::MatrixXd>(gradient.data(), k_, k_).noalias() +=
-          d.matrix().transpose() * z.matrix();
+      add_row_products(d.data(), z.data(), static_cast<std::size_t>(z.rows()),
+                       static_cast<std::size_t>(k_), gradient.data());
     }
   }
   const double n = static_cast<double>(rows_.n_rows());
   gradient /= n;
-  unbounded = pass.all_above_half && off_diagonal_ == 0.0 && bias_ == 0.0;
+  unbounded = pass.all_above_half && (penalty_.none() || separates_for_free(x));
   return pass.sum_nll / n + add_penalties(x, gradient);
 }
 
+bool AffineObjective::separates_for_free(const Eigen::VectorXd& x) const {
+  Eigen::VectorXd free = x;
+  if (penalty_.bias > 0.0) free.tail(k_).setZero();
+  for (Eigen::Index i = 0; penalty_.weight > 0.0 && i < k_ * k_; ++i) {
+    if (i % (k_ + 1) != 0) free(i) = 0.0;
+  }
+  std::size_t row = 0;
+  for (const auto& z : rows_.blocks()) {
+    Block scores = affine_scores(map_, free, z);
+    for (Eigen::Index i = 0; i < z.rows(); ++i) {
+      double& at_label = scores(i, labels_[row++]);
+      const double score = at_label;
+      at_label = -std::numeric_limits<double>::infinity();
+      if (!(scores.row(i).maxCoeff() < score)) return false;
+    }
+  }
+  return true;
+}
+
 double AffineObjective::add_penalties(const Eigen::VectorXd& x, Eigen::VectorXd& gradient) const {
-  double penalty = bias_ * x.tail(k_).squaredNorm();
-  gradient.tail(k_) += 2.0 * bias_ * x.tail(k_);
-  if (off_diagonal_ == 0.0) return penalty;
+  double penalty = penalty_.bias * x.tail(k_).squaredNorm();
+  gradient.tail(k_) += 2.0 * penalty_.bias * x.tail(k_);
+  if (penalty_.weight == 0.0) return penalty;
   for (Eigen::Index i = 0; i < k_ * k_; ++i) {
     if (i % (k_ + 1) == 0) continue;
-    penalty += off_diagonal_ * x(i) * x(i);
-    gradient(i) += 2.0 * off_diagonal_ * x(i);
+    penalty += penalty_.weight * x(i) * x(i);
+    gradient(i) += 2.0 * penalty_.weight * x(i);
   }
   return penalty;
 }
@@ -138,7 +160,7 @@ Coordinates AffineObjective::vector_coordinates(const Eigen::VectorXd& x) const 
   hessian.bottomLeftCorner(k_, k_).diagonal() += diagonal_wb;
   hessian.bottomRightCorner(k_, k_).diagonal() += diagonal_b;
   hessian /= static_cast<double>(rows_.n_rows());
-  hessian.bottomRightCorner(k_, k_).diagonal().array() += 2.0 * bias_;
+  hessian.bottomRightCorner(k_, k_).diagonal().array() += 2.0 * penalty_.bias;
   // Adding one number to all biases changes nothing: give that direction an ordinary scale.
   hessian.bottomRightCorner(k_, k_).array() += 1.0 / static_cast<double>(k_ * k_);
   return hessian_coordinates(std::move(hessian));
@@ -166,30 +188,17 @@ Coordinates AffineObjective::matrix_coordinates(const Eigen::VectorXd& x) const 
   moments /= trace;  // so that covariance x moments has the Hessian's trace
   covariance /= n;
   covariance.array() += trace / n / static_cast<double>(k_ * k_);
-  const Eigen::MatrixXd left = ridged_cholesky(std::move(covariance));
-  const Eigen::MatrixXd right = ridged_cholesky(std::move(moments));
-  const Eigen::Index k = k_;
-  // Parameters are the matrix [W b] (K x (K + 1)): the step is L^-T U R^-1, for H = (R R') x (L
-  // L').
-  return {[left, right, k](const Eigen::VectorXd& u) -> Eigen::VectorXd {
-            Eigen::MatrixXd step = Eigen::Map<const Eigen::MatrixXd>(u.data(), k, k + 1);
-            left.triangularView<Eigen::Lower>().transpose().solveInPlace(step);
-            right.triangularView<Eigen::Lower>().solveInPlace<Eigen::OnTheRight>(step);
-            return Eigen::Map<const Eigen::VectorXd>(step.data(), step.size());
-          },
-          [left, right, k](const Eigen::VectorXd& g) -> Eigen::VectorXd {
-            Eigen::MatrixXd step = Eigen::Map<const Eigen::MatrixXd>(g.data(), k, k + 1);
-            left.triangularView<Eigen::Lower>().solveInPlace(step);
-            right.triangularView<Eigen::Lower>().transpose().solveInPlace<Eigen::OnTheRight>(step);
-            return Eigen::Map<const Eigen::VectorXd>(step.data(), step.size());
-          }};
+  // A penalty on the biases alone has no Kronecker form; put it on their second moment.
+  const double mean_curvature = covariance.trace() / static_cast<double>(k_);
+  moments(k_, k_) += 2.0 * std::max(penalty_.bias - penalty_.weight, 0.0) / mean_curvature;
+  return kronecker_coordinates(covariance, moments, 2.0 * penalty_.weight);
 }
 
 Eigen::VectorXd AffineObjective::gauge_fixed(const Eigen::VectorXd& x) const {
   Eigen::VectorXd fixed = x;
   const double k = static_cast<double>(k_);
-  if (bias_ == 0.0) fixed.tail(k_).array() -= x.tail(k_).mean();
-  if (map_ == AffineMap::Matrix && off_diagonal_ == 0.0) {
+  if (penalty_.bias == 0.0) fixed.tail(k_).array() -= x.tail(k_).mean();
+  if (map_ == AffineMap::Matrix && penalty_.weight == 0.0) {
     Eigen::Map<Eigen::MatrixXd> w(fixed.data(), k_, k_);
     const Eigen::RowVectorXd excess = (w.colwise().sum().array() - 1.0) / k;
     w.rowwise() -= excess;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string>
 
 #include "analysis/calibrators/affine_objective.hpp"
 #include "analysis/calibrators/calibrated_outputs.hpp"
@@ -14,20 +15,31 @@ namespace {
 /// Enough bits of beta for a start.
 constexpr int kStartBits = 3;
 
+/// What an affine calibrator is, but for its weights.
+struct AffineKind {
+  AffineMap map;
+  bool of_log_p;  ///< of ln softmax(z), not of z
+  AffinePenalty penalty;
+};
+
+LogitRows::Block features_of(const AffineKind& kind, const LogitRows::Block& z) {
+  return kind.of_log_p ? log_softmax(z) : z;
+}
+
 class AffineCalibrator : public FittedCalibrator {
  public:
-  AffineCalibrator(AffineMap map, Eigen::VectorXd x) : map_(map), x_(std::move(x)) {}
+  AffineCalibrator(AffineKind kind, Eigen::VectorXd x) : kind_(kind), x_(std::move(x)) {}
   CalibratedOutputs calibrate(const LogitRows& rows) const override {
     CalibratedOutputs outputs;
     outputs.n_classes = rows.n_classes();
     for (const auto& z : rows.blocks()) {
-      append_probabilities(outputs, softmax(affine_scores(map_, x_, z)));
+      append_probabilities(outputs, softmax(affine_scores(kind_.map, x_, features_of(kind_, z))));
     }
     return outputs;
   }
 
  private:
-  AffineMap map_;
+  AffineKind kind_;
   Eigen::VectorXd x_;
 };
 
@@ -46,30 +58,54 @@ std::vector<CalibratorParameter> named_weights(AffineMap map, const Eigen::Vecto
   return named;
 }
 
-CalibratorFit fit_affine(AffineMap map, const LogitRows& rows, std::span<const std::int32_t> labels,
-                         const CalibratorOptions& options) {
-  const std::int64_t absent = first_absent_class(labels, rows.n_classes());
-  if (absent >= 0 && options.bias_penalty == 0.0) {
-    return CalibratorFit::none(fmt::format(
-        "class {} has no validation row: the NLL falls for ever as its bias falls", absent));
+/// The NLL falls for ever along a weight of class c itself, if c is no label and its feature has
+/// one sign.
+bool has_one_sign(const LogitRows& features, Eigen::Index c) {
+  bool positive = false, negative = false;
+  for (const auto& block : features.blocks()) {
+    positive = positive || (block.col(c) > 0.0).any();
+    negative = negative || (block.col(c) < 0.0).any();
   }
-  const AffineObjective objective(map, rows, labels, options);
-  const TemperatureOptimum temperature = find_temperature(rows, labels, kStartBits);
-  // Penalties could make a scaled start worse than no change at all: then start from that.
-  const bool penalised = options.off_diagonal_penalty > 0.0 || options.bias_penalty > 0.0;
-  const double beta = temperature.reason.empty() && !penalised ? temperature.beta : 1.0;
+  return positive != negative;
+}
+
+std::string why_no_minimiser(const AffineKind& kind, const LogitRows& features,
+                             std::span<const std::int32_t> labels) {
+  const std::int64_t absent = first_absent_class(labels, features.n_classes());
+  if (absent < 0) return "";
+  if (kind.penalty.bias == 0.0) {
+    return fmt::format("class {} has no validation row: the NLL falls for ever as its bias falls",
+                       absent);
+  }
+  if (!has_one_sign(features, absent)) return "";
+  return fmt::format(
+      "class {} has no validation row: the NLL falls for ever as its diagonal weight, which is not "
+      "penalised, takes it away",
+      absent);
+}
+
+CalibratorFit fit_features(const AffineKind& kind, const LogitRows& features,
+                           std::span<const std::int32_t> labels) {
+  if (const auto why = why_no_minimiser(kind, features, labels); !why.empty()) {
+    return CalibratorFit::none(why);
+  }
+  const AffineObjective objective(kind.map, features, labels, kind.penalty);
+  // The diagonal is never penalised, so a scaled start is never worse than no change.
+  const TemperatureOptimum temperature = find_temperature(features, labels, kStartBits);
+  const double beta = temperature.reason.empty() ? temperature.beta : 1.0;
   const ConvexMinimum minimum = minimise_convex(
       [&](const Eigen::VectorXd& x, Eigen::VectorXd& g, bool& u) {
         return objective.value(x, g, u);
       },
       [&](const Eigen::VectorXd& x) { return objective.coordinates(x); }, objective.start(beta),
-      map == AffineMap::Vector ? kExactHessianRound : kApproximateHessianRound);
+      kind.map == AffineMap::Vector ? kExactHessianRound : kApproximateHessianRound);
   if (minimum.unbounded) {
     return CalibratorFit::none(
         "the map separates the validation rows: the NLL falls to 0 as its weights grow for ever");
   }
   const Eigen::VectorXd x = objective.gauge_fixed(minimum.x);
-  auto calibrator = std::make_unique<AffineCalibrator>(map, x);
+  const double k = static_cast<double>(features.n_classes());
+  auto calibrator = std::make_unique<AffineCalibrator>(kind, x);
   calibrator->parameters = {
       {"nll_before", Measured::of(temperature.nll_before)},
       {"nll_after", Measured::of(objective.nll(x))},
@@ -78,10 +114,35 @@ CalibratorFit fit_affine(AffineMap map, const LogitRows& rows, std::span<const s
       {"evaluations",
        Measured::of(static_cast<double>(minimum.evaluations + temperature.evaluations))},
       {"converged", Measured::of(minimum.converged ? 1.0 : 0.0)},
-      {"off_diagonal_penalty", Measured::of(options.off_diagonal_penalty)},
-      {"bias_penalty", Measured::of(options.bias_penalty)}};
-  calibrator->weights = named_weights(map, x, rows.n_classes());
+      {"off_diagonal_penalty", Measured::of(kind.penalty.weight * k * (k - 1.0))},
+      {"bias_penalty", Measured::of(kind.penalty.bias * k)}};
+  calibrator->weights = named_weights(kind.map, x, features.n_classes());
   return {std::move(calibrator), ""};
+}
+
+/// Penalties as in the options, where those are set.
+AffinePenalty penalty_of(AffineMap map, const LogitRows& rows, const CalibratorOptions& options,
+                         AffinePenalty otherwise) {
+  const double k = static_cast<double>(rows.n_classes());
+  if (options.off_diagonal_penalty)
+    otherwise.weight = *options.off_diagonal_penalty / k / (k - 1.0);
+  if (options.bias_penalty) otherwise.bias = *options.bias_penalty / k;
+  if (map == AffineMap::Vector) otherwise.weight = 0.0;
+  return otherwise;
+}
+
+CalibratorFit fit_full(bool of_log_p, const LogitRows& rows, std::span<const std::int32_t> labels,
+                       AffinePenalty penalty) {
+  if (rows.n_classes() > kMatrixClassLimit) {
+    return CalibratorFit::none(fmt::format(
+        "a matrix for {} classes would have {} weights; it is offered up to {} classes",
+        rows.n_classes(), rows.n_classes() * (rows.n_classes() + 1), kMatrixClassLimit));
+  }
+  const AffineKind kind{AffineMap::Matrix, of_log_p, penalty};
+  if (!of_log_p) return fit_features(kind, rows, labels);
+  LogitRows features = rows;
+  for (auto& block : features.blocks()) block = log_softmax(block);
+  return fit_features(kind, features, labels);
 }
 
 }  // namespace
@@ -95,18 +156,25 @@ std::int64_t first_absent_class(std::span<const std::int32_t> labels, std::int64
 
 CalibratorFit fit_vector(const LogitRows& rows, std::span<const std::int32_t> labels,
                          const CalibratorOptions& options) {
-  return fit_affine(AffineMap::Vector, rows, labels, options);
+  const AffinePenalty penalty = penalty_of(AffineMap::Vector, rows, options, {});
+  return fit_features({AffineMap::Vector, false, penalty}, rows, labels);
 }
 
 CalibratorFit fit_matrix(const LogitRows& rows, std::span<const std::int32_t> labels,
                          const CalibratorOptions& options) {
-  if (rows.n_classes() > kMatrixClassLimit) {
-    return CalibratorFit::none(fmt::format(
-        "matrix scaling of {} classes would have {} weights; it is offered up to {} "
-        "classes",
-        rows.n_classes(), rows.n_classes() * (rows.n_classes() + 1), kMatrixClassLimit));
-  }
-  return fit_affine(AffineMap::Matrix, rows, labels, options);
+  return fit_full(false, rows, labels, penalty_of(AffineMap::Matrix, rows, options, {}));
+}
+
+CalibratorFit fit_matrix_odir(const LogitRows& rows, std::span<const std::int32_t> labels,
+                              const CalibratorOptions& options) {
+  return fit_full(false, rows, labels,
+                  penalty_of(AffineMap::Matrix, rows, options, {kOdirWeight, kOdirBias}));
+}
+
+CalibratorFit fit_dirichlet(const LogitRows& rows, std::span<const std::int32_t> labels,
+                            const CalibratorOptions& options) {
+  return fit_full(true, rows, labels,
+                  penalty_of(AffineMap::Matrix, rows, options, {kOdirWeight, kOdirBias}));
 }
 
 }  // namespace calsweep::analysis

@@ -1,12 +1,16 @@
-// The maps of one class against the rest: histogram binning, isotonic regression, beta calibration.
+// The maps of one class against the rest: histogram binning, Bayesian binning, isotonic and
+// near-isotonic regression, beta calibration.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <span>
 
+#include "analysis/calibrators/bayesian_binning.hpp"
 #include "analysis/calibrators/isotonic.hpp"
 #include "analysis/calibrators/logistic_fit.hpp"
+#include "analysis/calibrators/near_isotonic.hpp"
 #include "analysis/calibrators/one_vs_rest.hpp"
 
 namespace calsweep::analysis {
@@ -41,16 +45,22 @@ class HistogramMap : public BinaryMap {
   std::vector<double> upper_edges_;
 };
 
-class IsotonicMap : public BinaryMap {
+/// A function of p alone.
+template <class Function>
+class ScoreMap : public BinaryMap {
  public:
-  explicit IsotonicMap(IsotonicFunction function) : function_(std::move(function)) {}
+  explicit ScoreMap(Function function) : function_(std::move(function)) {}
   Eigen::ArrayXd apply(const ClassScores& scores) const override {
     return scores.p.unaryExpr([this](double p) { return function_(p); });
   }
 
  private:
-  IsotonicFunction function_;
+  Function function_;
 };
+
+std::span<const double> values_of(const Eigen::ArrayXd& column) {
+  return {column.data(), static_cast<std::size_t>(column.size())};
+}
 
 struct BetaWeights {
   double a = 1.0, b = 1.0, c = 0.0;
@@ -122,11 +132,30 @@ BinaryMapFit fit_histogram_map(const ClassScores& scores, const Eigen::ArrayXd& 
 }
 
 BinaryMapFit fit_isotonic_map(const ClassScores& scores, const Eigen::ArrayXd& targets) {
-  const auto size = static_cast<std::size_t>(targets.size());
-  IsotonicFunction function = fit_isotonic({scores.p.data(), size}, {targets.data(), size});
+  PiecewiseLinear function = fit_isotonic(values_of(scores.p), values_of(targets));
   BinaryMapFit fit;
   fit.weights = {{"n_knots", Measured::of(static_cast<double>(function.x.size()))}};
-  fit.map = std::make_unique<IsotonicMap>(std::move(function));
+  fit.map = std::make_unique<ScoreMap<PiecewiseLinear>>(std::move(function));
+  return fit;
+}
+
+BinaryMapFit fit_near_isotonic_map(const ClassScores& scores, const Eigen::ArrayXd& targets) {
+  NearIsotonicEnsemble made = fit_near_isotonic(values_of(scores.p), values_of(targets));
+  BinaryMapFit fit;
+  fit.weights = {{"n_knots", Measured::of(static_cast<double>(made.function.x.size()))},
+                 {"n_models", Measured::of(static_cast<double>(made.n_models))},
+                 {"effective_models", Measured::of(made.effective_models)}};
+  fit.map = std::make_unique<ScoreMap<PiecewiseLinear>>(std::move(made.function));
+  return fit;
+}
+
+BinaryMapFit fit_bayesian_binning_map(const ClassScores& scores, const Eigen::ArrayXd& targets) {
+  BayesianBinning made = fit_bayesian_binning(values_of(scores.p), values_of(targets));
+  BinaryMapFit fit;
+  fit.weights = {{"best_bins", Measured::of(static_cast<double>(made.best_bins))},
+                 {"best_log_score", Measured::of(made.best_log_score)},
+                 {"effective_models", Measured::of(made.effective_models)}};
+  fit.map = std::make_unique<ScoreMap<StepFunction>>(std::move(made.function));
   return fit;
 }
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "analysis/calibrators/affine_scaling.hpp"
 #include "analysis/calibrators/isotonic.hpp"
 #include "analysis/calibrators/logit_rows.hpp"
@@ -16,12 +18,26 @@ namespace {
 using Labels = std::span<const std::int32_t>;
 
 constexpr CalibratorDefinition kCalibrators[] = {
+    {"bbq", false, false, false,
+     "one class against the rest: the mean over histograms of p with equal frequencies, weighted "
+     "by "
+     "their marginal likelihood; divided by the sum over classes",
+     "counting, for every number of bins from n^(1/3) / 10 to min(n / 5, 10 n^(1/3))",
+     "Naeini, Cooper & Hauskrecht 2015 (AAAI)"},
     {"beta", false, false, false,
      "one class against the rest: logit q = a ln p - b ln(1 - p) + c, a, b >= 0; divided by the "
      "sum "
      "over classes (two classes: class 1 only)",
      "least NLL, exact under the bounds (L-BFGS over the active sets)",
      "Kull, Silva Filho & Flach 2017 (AISTATS)"},
+    {"dirichlet", false, false, true, "q = softmax(W ln p + b), p = softmax(z)",
+     "least NLL and ODIR penalty (L-BFGS, exact gradient): 0.25 per squared off-diagonal weight, "
+     "1e-3 per squared bias",
+     "Kull et al. 2019 (NeurIPS)"},
+    {"enir", false, false, false,
+     "one class against the rest: the mean over all near-isotonic regressions on p, weighted by "
+     "exp(-BIC / 2), linear between its knots; divided by the sum over classes; all zero: 1 / K",
+     "modified pool-adjacent-violators, ties pooled", "Naeini & Cooper 2016 (ICDM)"},
     {"histogram-binning", false, false, false,
      "one class against the rest: the fraction of ones in the equal-width bin of p; divided by the "
      "sum over classes; all zero: 1 / K; an empty bin leaves p as it is",
@@ -37,6 +53,10 @@ constexpr CalibratorDefinition kCalibrators[] = {
     {"matrix", false, false, true, "q = softmax(W z + b); b sums to 0, each column of W to 1",
      "least NLL (L-BFGS, exact gradient); no penalty unless the options ask for ODIR's",
      "Guo et al. 2017 (ICML), 4.2; ODIR: Kull et al. 2019 (NeurIPS)"},
+    {"matrix-odir", false, false, true, "q = softmax(W z + b)",
+     "least NLL and ODIR penalty (L-BFGS, exact gradient): 0.25 per squared off-diagonal weight, "
+     "1e-3 per squared bias",
+     "Kull et al. 2019 (NeurIPS)"},
     {"platt", false, true, true, "q(1) = sigma(a s + b), s = z1 - z0",
      "least cross-entropy with Platt's smoothed targets (L-BFGS, exact gradient)",
      "Platt 1999 (Advances in Large Margin Classifiers)"},
@@ -58,9 +78,11 @@ void check_options(const CalibratorOptions& options) {
     throw UsageError(
         fmt::format("histogram binning with {} bins; give at least 1", options.n_bins));
   }
-  if (!(options.off_diagonal_penalty >= 0.0) || !(options.bias_penalty >= 0.0)) {
-    throw UsageError(fmt::format("penalties of {} (off-diagonal) and {} (bias); give numbers >= 0",
-                                 options.off_diagonal_penalty, options.bias_penalty));
+  const double weights = options.off_diagonal_penalty.value_or(0.0);
+  const double biases = options.bias_penalty.value_or(0.0);
+  if (!(weights >= 0.0 && biases >= 0.0 && std::isfinite(weights + biases))) {
+    throw UsageError(fmt::format(
+        "penalties of {} (off-diagonal) and {} (bias); give finite numbers >= 0", weights, biases));
   }
 }
 
@@ -82,6 +104,8 @@ CalibratorFit fit_by_name(std::string_view name, const LogitRows& rows, Labels l
   if (name == "temperature-ece10-grid") return fit_temperature_ece_grid(rows, labels);
   if (name == "vector") return fit_vector(rows, labels, options);
   if (name == "matrix") return fit_matrix(rows, labels, options);
+  if (name == "matrix-odir") return fit_matrix_odir(rows, labels, options);
+  if (name == "dirichlet") return fit_dirichlet(rows, labels, options);
   if (name == "platt") return fit_platt(rows, labels);
   if (name == "isotonic-top-label") return fit_isotonic_top_label(rows, labels);
   return fit_one_vs_rest(name, rows, labels, options);

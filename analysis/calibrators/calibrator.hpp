@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -35,12 +36,13 @@ std::span<const CalibratorDefinition> calibrator_definitions();
 const CalibratorDefinition& find_calibrator(std::string_view name);
 
 struct CalibratorOptions {
-  /// `matrix` and `vector`: ODIR penalties (Kull et al. 2019), 0 = none, as Guo et al. 2017 have
-  /// it: off_diagonal_penalty / (K (K - 1)) * sum of squared off-diagonal weights (matrix only) and
-  /// bias_penalty / K * sum of squared biases, added to the mean NLL.
-  double off_diagonal_penalty = 0.0;
-  double bias_penalty = 0.0;
-  std::int64_t n_bins = 15;  ///< `histogram-binning`
+  /// `vector`, `matrix`, `matrix-odir`, `dirichlet`: the penalties of ODIR (Kull et al. 2019, eq.
+  /// 5), lambda / (K (K - 1)) * sum of squared off-diagonal weights (not `vector`) and mu / K * sum
+  /// of squared biases, added to the mean NLL; the diagonal is free. Not set: none for `vector` and
+  /// `matrix`, as Guo et al. 2017 have it; those of affine_scaling.hpp for the others.
+  std::optional<double> off_diagonal_penalty;  ///< lambda
+  std::optional<double> bias_penalty;          ///< mu
+  std::int64_t n_bins = 15;                    ///< `histogram-binning`
 };
 
 /// One number that a fit found, or why there is none; for the database.

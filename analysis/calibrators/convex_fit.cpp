@@ -1,6 +1,7 @@
 #include "analysis/calibrators/convex_fit.hpp"
 
 #include <Eigen/Cholesky>
+#include <Eigen/Eigenvalues>
 #include <cmath>
 #include <nlopt.hpp>
 #include <utility>
@@ -90,6 +91,27 @@ Eigen::MatrixXd ridged_cholesky(Eigen::MatrixXd m) {
     const Eigen::LLT<Eigen::MatrixXd> cholesky(ridged);
     if (cholesky.info() == Eigen::Success || ridge > 1e6) return cholesky.matrixL();
   }
+}
+
+Coordinates kronecker_coordinates(const Eigen::MatrixXd& left, const Eigen::MatrixXd& right,
+                                  double ridge) {
+  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> of_left(left), of_right(right);
+  const Eigen::MatrixXd u = of_left.eigenvectors(), v = of_right.eigenvectors();
+  Eigen::ArrayXXd curvature =
+      (of_left.eigenvalues().cwiseMax(0.0) * of_right.eigenvalues().cwiseMax(0.0).transpose());
+  curvature += ridge;
+  curvature += 1e-10 * (curvature.mean() > 0.0 ? curvature.mean() : 1.0);
+  const Eigen::ArrayXXd scale = curvature.sqrt().inverse();
+  return {[u, v, scale](const Eigen::VectorXd& x) -> Eigen::VectorXd {
+            const Eigen::Map<const Eigen::ArrayXXd> in(x.data(), scale.rows(), scale.cols());
+            const Eigen::MatrixXd step = u * (in * scale).matrix() * v.transpose();
+            return Eigen::Map<const Eigen::VectorXd>(step.data(), step.size());
+          },
+          [u, v, scale](const Eigen::VectorXd& g) -> Eigen::VectorXd {
+            const Eigen::Map<const Eigen::MatrixXd> in(g.data(), scale.rows(), scale.cols());
+            const Eigen::MatrixXd out = ((u.transpose() * in * v).array() * scale).matrix();
+            return Eigen::Map<const Eigen::VectorXd>(out.data(), out.size());
+          }};
 }
 
 Coordinates hessian_coordinates(Eigen::MatrixXd hessian) {

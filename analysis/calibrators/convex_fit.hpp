@@ -48,6 +48,12 @@ inline constexpr int kApproximateHessianRound = 100;
 /// its mean diagonal.
 Coordinates hessian_coordinates(Eigen::MatrixXd hessian);
 
+/// Coordinates for parameters that are a matrix X [r, c], column-major, where the Hessian is about
+/// right x left + ridge * identity: left [r, r] and right [c, c] positive semidefinite. Exact, by
+/// the eigenvectors of both; a further ridge is 1e-10 of the mean eigenvalue.
+Coordinates kronecker_coordinates(const Eigen::MatrixXd& left, const Eigen::MatrixXd& right,
+                                  double ridge);
+
 /// Lower Cholesky factor of m + ridge; the ridge is 1e-10 of the mean diagonal, or more if needed.
 Eigen::MatrixXd ridged_cholesky(Eigen::MatrixXd m);
 

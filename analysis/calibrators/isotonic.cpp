@@ -1,40 +1,18 @@
 #include "analysis/calibrators/isotonic.hpp"
 
-#include <algorithm>
-#include <numeric>
-
 #include "analysis/calibrators/calibrated_outputs.hpp"
-#include "sweeps/errors.hpp"
 
 namespace calsweep::analysis {
 namespace {
 
-struct Pool {
-  double first_x, last_x, sum, count;
-};
-
 /// Mean of a >= mean of b, without dividing.
-bool not_below(const Pool& a, const Pool& b) { return a.sum * b.count >= b.sum * a.count; }
-
-/// One pool per distinct x, ascending.
-std::vector<Pool> distinct_points(std::span<const double> x, std::span<const double> target) {
-  std::vector<std::size_t> order(x.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return x[a] != x[b] ? x[a] < x[b] : target[a] < target[b];
-  });
-  std::vector<Pool> points;
-  for (const std::size_t i : order) {
-    if (points.empty() || points.back().last_x != x[i]) points.push_back({x[i], x[i], 0.0, 0.0});
-    points.back().sum += target[i];
-    points.back().count += 1.0;
-  }
-  return points;
+bool not_below(const ScoreGroup& a, const ScoreGroup& b) {
+  return a.sum * b.count >= b.sum * a.count;
 }
 
 class TopLabelIsotonic : public FittedCalibrator {
  public:
-  explicit TopLabelIsotonic(IsotonicFunction function) : function_(std::move(function)) {}
+  explicit TopLabelIsotonic(PiecewiseLinear function) : function_(std::move(function)) {}
   CalibratedOutputs calibrate(const LogitRows& rows) const override {
     CalibratedOutputs outputs = scale_none(rows);
     outputs.probabilities.clear();
@@ -50,25 +28,14 @@ class TopLabelIsotonic : public FittedCalibrator {
   }
 
  private:
-  IsotonicFunction function_;
+  PiecewiseLinear function_;
 };
 
 }  // namespace
 
-double IsotonicFunction::operator()(double at) const {
-  const auto above = std::upper_bound(x.begin(), x.end(), at);
-  if (above == x.begin()) return y.front();
-  if (above == x.end()) return y.back();
-  const auto right = static_cast<std::size_t>(above - x.begin());
-  const std::size_t left = right - 1;
-  const double slope = (y[right] - y[left]) / (x[right] - x[left]);
-  return std::min(y[right], y[left] + slope * (at - x[left]));
-}
-
-IsotonicFunction fit_isotonic(std::span<const double> x, std::span<const double> target) {
-  CALSWEEP_CHECK(!x.empty() && x.size() == target.size(), "one target per point, at least one");
-  std::vector<Pool> pools;
-  for (Pool next : distinct_points(x, target)) {
+PiecewiseLinear fit_isotonic(std::span<const double> x, std::span<const double> target) {
+  std::vector<ScoreGroup> pools;
+  for (ScoreGroup next : distinct_scores(x, target)) {
     while (!pools.empty() && not_below(pools.back(), next)) {
       next.first_x = pools.back().first_x;
       next.sum += pools.back().sum;
@@ -77,8 +44,8 @@ IsotonicFunction fit_isotonic(std::span<const double> x, std::span<const double>
     }
     pools.push_back(next);
   }
-  IsotonicFunction function;
-  for (const Pool& pool : pools) {
+  PiecewiseLinear function;
+  for (const ScoreGroup& pool : pools) {
     function.x.push_back(pool.first_x);
     function.y.push_back(pool.sum / pool.count);
     if (pool.last_x == pool.first_x) continue;
@@ -94,7 +61,7 @@ CalibratorFit fit_isotonic_top_label(const LogitRows& rows, std::span<const std:
   for (std::size_t i = 0; i < labels.size(); ++i) {
     correct[i] = before.predicted[i] == labels[i] ? 1.0 : 0.0;
   }
-  IsotonicFunction function = fit_isotonic(before.confidence, correct);
+  PiecewiseLinear function = fit_isotonic(before.confidence, correct);
   const auto n_knots = static_cast<double>(function.x.size());
   auto calibrator = std::make_unique<TopLabelIsotonic>(std::move(function));
   calibrator->parameters = {{"n_knots", Measured::of(n_knots)},

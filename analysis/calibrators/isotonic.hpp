@@ -7,22 +7,15 @@
 
 #include "analysis/calibrators/calibrator.hpp"
 #include "analysis/calibrators/logit_rows.hpp"
+#include "analysis/calibrators/score_functions.hpp"
 
 namespace calsweep::analysis {
-
-/// A non-decreasing function: linear between its knots, constant outside.
-struct IsotonicFunction {
-  std::vector<double> x;  ///< ascending
-  std::vector<double> y;  ///< non-decreasing, as long as x
-
-  double operator()(double at) const;
-};
 
 /// Least squares over all non-decreasing functions of x, equal weights (pool-adjacent-violators;
 /// Barlow et al. 1972). Rows of equal x are one point with their mean, so the result does not
 /// depend on the order of rows. Exact for targets 0 and 1: means are compared as fractions of
-/// integers. x, target: [n], finite; n >= 1. O(n log n).
-IsotonicFunction fit_isotonic(std::span<const double> x, std::span<const double> target);
+/// integers. x, target: [n], finite; n >= 1. Knots: the ends of each pool. O(n log n).
+PiecewiseLinear fit_isotonic(std::span<const double> x, std::span<const double> target);
 
 /// `isotonic-top-label`: isotonic regression of correctness on confidence (what Cheon & Paik 2026
 /// compare with).

@@ -97,6 +97,8 @@ BinaryMapFit fit_map(std::string_view name, const ClassScores& scores,
                      const Eigen::ArrayXd& targets, const CalibratorOptions& options) {
   if (name == "histogram-binning") return fit_histogram_map(scores, targets, options.n_bins);
   if (name == "isotonic") return fit_isotonic_map(scores, targets);
+  if (name == "bbq") return fit_bayesian_binning_map(scores, targets);
+  if (name == "enir") return fit_near_isotonic_map(scores, targets);
   return fit_beta_map(scores, targets);
 }
 

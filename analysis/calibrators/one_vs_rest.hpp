@@ -1,6 +1,7 @@
 // Calibrators that treat each class against the rest and then normalise: histogram binning
-// (Zadrozny & Elkan 2001), isotonic regression (Zadrozny & Elkan 2002) and beta calibration (Kull
-// et al. 2017).
+// (Zadrozny & Elkan 2001), Bayesian binning into quantiles (Naeini et al. 2015), isotonic
+// regression (Zadrozny & Elkan 2002), its near-isotonic ensemble ENIR (Naeini & Cooper 2016) and
+// beta calibration (Kull et al. 2017).
 //
 // Two classes: one map, of the probability of class 1; class 0 gets the rest. More: one map per
 // class, divided by their sum; where all maps give 0 the row becomes 1 / K (as scikit-learn does),
@@ -48,12 +49,16 @@ BinaryMapFit fit_histogram_map(const ClassScores& scores, const Eigen::ArrayXd& 
                                std::int64_t n_bins);
 /// Isotonic regression of the target on p (isotonic.hpp).
 BinaryMapFit fit_isotonic_map(const ClassScores& scores, const Eigen::ArrayXd& targets);
+/// ENIR on p (near_isotonic.hpp).
+BinaryMapFit fit_near_isotonic_map(const ClassScores& scores, const Eigen::ArrayXd& targets);
+/// Bayesian binning into quantiles of p (bayesian_binning.hpp).
+BinaryMapFit fit_bayesian_binning_map(const ClassScores& scores, const Eigen::ArrayXd& targets);
 /// logit q = a ln p - b ln(1 - p) + c, a >= 0, b >= 0, least NLL: the exact constrained optimum
 /// (the best of all active sets). No fit if one class is missing, or if some threshold on p
 /// separates.
 BinaryMapFit fit_beta_map(const ClassScores& scores, const Eigen::ArrayXd& targets);
 
-/// `histogram-binning`, `isotonic` and `beta`.
+/// `histogram-binning`, `bbq`, `isotonic`, `enir` and `beta`.
 CalibratorFit fit_one_vs_rest(std::string_view name, const LogitRows& rows,
                               std::span<const std::int32_t> labels,
                               const CalibratorOptions& options);

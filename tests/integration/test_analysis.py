@@ -22,7 +22,8 @@ of = "plain"
 size = 2
 [analysis]
 reference = "plain"
-calibrators = ["temperature", "vector", "matrix", "histogram-binning", "isotonic", "isotonic-top-label", "beta"]
+calibrators = ["temperature", "vector", "matrix", "matrix-odir", "dirichlet", "histogram-binning", "bbq",
+               "isotonic", "isotonic-top-label", "enir", "beta"]
 resamples = 100
 """
 RECORD = """[[record]]
@@ -157,11 +158,11 @@ class AnalysisTest(unittest.TestCase):
         rows = self.ask("SELECT calibrator, count(*) AS n, sum(null_reason IS NOT NULL) AS without FROM calibration "
                         "GROUP BY calibrator")
         self.assertEqual({r["calibrator"] for r in rows},
-                         {"temperature", "vector", "matrix", "histogram-binning", "isotonic", "isotonic-top-label",
-                          "beta", "temperature-per-member"})
+                         {"temperature", "vector", "matrix", "matrix-odir", "dirichlet", "histogram-binning", "bbq",
+                          "isotonic", "isotonic-top-label", "enir", "beta", "temperature-per-member"})
         with_results = self.ask("SELECT DISTINCT calibrator FROM metric WHERE calibrator <> 'none' AND set_name = 'test' "
                                 "AND metric = 'ece' AND value IS NOT NULL")
-        self.assertEqual(len(with_results), 8)
+        self.assertEqual(len(with_results), 12)
 
     def test_the_null_is_beside_the_number(self):
         rows = self.ask("SELECT method, value, floor, floor_q95, p_consistent, ci_low, ci_high FROM replicate_metric WHERE "

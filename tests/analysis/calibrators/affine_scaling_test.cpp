@@ -6,25 +6,42 @@
 #include <cmath>
 #include <ctime>
 
+#include "sweeps/errors.hpp"
 #include "tests/analysis/calibrators/reference_cases.hpp"
 
 namespace calsweep::analysis {
 namespace {
 
+/// The penalties of a case; those that are the kind's defaults are left to it.
+CalibratorOptions options_of(const nlohmann::json& item) {
+  CalibratorOptions options;
+  const double k = item["k"], lambda = item["lambda"], mu = item["mu"];
+  const bool penalised = item["kind"] == "matrix-odir" || item["kind"] == "dirichlet";
+  if (lambda != (penalised ? 0.25 * k * (k - 1.0) : 0.0)) options.off_diagonal_penalty = lambda;
+  if (mu != (penalised ? 1e-3 * k : 0.0)) options.bias_penalty = mu;
+  return options;
+}
+
 TEST(AffineScalingTest, equals_scipy_in_nll_and_probabilities) {
-  for (const auto& item : reference()["affine"]) {
+  int by_default = 0;
+  for (const auto& item : affine_reference()["affine"]) {
     const Rows rows = Rows::of(item);
-    const auto made = fit(item["kind"].get<std::string>(), rows);
+    const auto options = options_of(item);
+    by_default += item["lambda"] > 0.0 && !options.off_diagonal_penalty ? 1 : 0;
+    const auto made = fit(item["kind"].get<std::string>(), rows, options);
     ASSERT_TRUE(made.calibrator) << made.reason;
     EXPECT_EQ(parameter(*made.calibrator, "converged"), 1.0);
     EXPECT_LT(parameter(*made.calibrator, "gradient_norm"), 1e-5);
-    EXPECT_NEAR(parameter(*made.calibrator, "nll_after"), item["nll"], 1e-8);
+    EXPECT_NEAR(parameter(*made.calibrator, "off_diagonal_penalty"), item["lambda"], 1e-12);
+    EXPECT_NEAR(parameter(*made.calibrator, "bias_penalty"), item["mu"], 1e-12);
+    EXPECT_NEAR(parameter(*made.calibrator, "nll_after"), item["nll"], 1e-6);
     const auto outputs = made.calibrator->apply(rows.logits, rows.k, "test");
     EXPECT_NEAR(nll_of(outputs, rows.labels), parameter(*made.calibrator, "nll_after"), 1e-12);
     for (std::size_t i = 0; i < item["p"].size(); ++i) {
       EXPECT_NEAR(outputs.probabilities[i], item["p"][i], 1e-4);
     }
   }
+  EXPECT_GE(by_default, 150);
 }
 
 TEST(AffineScalingTest, gauge_is_fixed) {
@@ -93,10 +110,10 @@ TEST(AffineScalingTest, no_minimiser_has_a_reason) {
               "ever");
   }
   EXPECT_EQ(fit("matrix", Rows{257, std::vector<float>(257, 0.0F), {0}}).reason.substr(0, 29),
-            "matrix scaling of 257 classes");
+            "a matrix for 257 classes woul");
 }
 
-TEST(AffineScalingTest, penalties_make_separable_rows_and_absent_classes_fit) {
+TEST(AffineScalingTest, penalties_shrink_weights_and_make_absent_classes_fit) {
   CalibratorOptions odir;
   odir.off_diagonal_penalty = 0.5;
   odir.bias_penalty = 0.5;
@@ -114,9 +131,14 @@ TEST(AffineScalingTest, penalties_make_separable_rows_and_absent_classes_fit) {
     return sum;
   };
   EXPECT_LT(off_diagonal(*penalised.calibrator), off_diagonal(*plain.calibrator));
-  EXPECT_TRUE(fit("vector", Rows{3, {1, 0, 0, 0, 1, 0, 1, 2, 0}, {0, 1, 0}}, odir).calibrator);
+  Rows no_third = drawn_rows(100, 3, 2.0, 0.5, "no third");
+  for (auto& label : no_third.labels) label %= 2;
+  EXPECT_FALSE(fit("vector", no_third).calibrator);
+  EXPECT_EQ(parameter(*fit("vector", no_third, odir).calibrator, "converged"), 1.0);
   odir.bias_penalty = -1.0;
-  EXPECT_ANY_THROW(fit("matrix", rows, odir));
+  EXPECT_THROW(fit("matrix", rows, odir), UsageError);
+  odir.bias_penalty = INFINITY;
+  EXPECT_THROW(fit("dirichlet", rows, odir), UsageError);
 }
 
 TEST(AffineScalingTest, is_fast_at_ten_classes_and_5000_rows) {

@@ -25,7 +25,8 @@ TEST(CrossFittingTest, folds_are_about_equal_and_depend_on_the_index_only) {
 
 TEST(CrossFittingTest, each_fold_is_calibrated_by_a_fit_on_the_others) {
   const Rows rows = drawn_rows(700, 4, 2.5, 0.4, "cross");
-  for (const char* name : {"temperature", "isotonic", "isotonic-top-label"}) {
+  for (const char* name :
+       {"temperature", "isotonic", "isotonic-top-label", "bbq", "enir", "dirichlet"}) {
     const auto made = cross(name, rows);
     ASSERT_EQ(made.reason, "");
     ASSERT_EQ(made.outputs.n_rows(), 700);

@@ -96,7 +96,8 @@ TEST(OneVsRestTest, isotonic_of_two_classes_is_scikit_learns_function_of_p1) {
 
 TEST(OneVsRestTest, rows_sum_to_one_and_confidence_is_the_largest) {
   const Rows rows = drawn_rows(600, 5, 2.0, 0.5, "sums"), other = drawn_rows(300, 5, 6.0, 0.5, "o");
-  for (const char* name : {"histogram-binning", "isotonic", "beta", "vector", "matrix"}) {
+  for (const char* name : {"histogram-binning", "bbq", "isotonic", "enir", "beta", "vector",
+                           "matrix", "matrix-odir", "dirichlet"}) {
     const auto made = fit(name, rows);
     ASSERT_TRUE(made.calibrator) << name << ": " << made.reason;
     const auto outputs = made.calibrator->apply(other.logits, 5, "test");
@@ -129,8 +130,8 @@ TEST(BetaTest, equals_scipys_bounded_optimum) {
     EXPECT_NEAR(b, item["b"], 2e-3 * (1.0 + b));
     on_bound += a == 0.0 || b == 0.0 ? 1 : 0;
   }
-  EXPECT_GE(on_bound, 10);
-  EXPECT_LE(on_bound, 50);
+  EXPECT_GE(on_bound, 50);
+  EXPECT_LE(on_bound, 150);
 }
 
 TEST(BetaTest, identity_where_nothing_is_wrong_and_reasons_where_nothing_fits) {

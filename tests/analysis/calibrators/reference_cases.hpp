@@ -1,4 +1,4 @@
-// Reading reference.json and making inputs, for the calibrator tests.
+// Reading the reference files and making inputs, for the calibrator tests.
 #pragma once
 
 #include <cstdint>
@@ -13,9 +13,19 @@
 
 namespace calsweep::analysis {
 
+inline nlohmann::json read_reference(const std::string& file) {
+  return nlohmann::json::parse(std::ifstream(std::string(CALSWEEP_ROOM_DIR) + "/" + file));
+}
 inline const nlohmann::json& reference() {
-  static const auto parsed =
-      nlohmann::json::parse(std::ifstream(std::string(CALSWEEP_ROOM_DIR) + "/reference.json"));
+  static const auto parsed = read_reference("reference.json");
+  return parsed;
+}
+inline const nlohmann::json& affine_reference() {
+  static const auto parsed = read_reference("affine_reference.json");
+  return parsed;
+}
+inline const nlohmann::json& score_map_reference() {
+  static const auto parsed = read_reference("score_map_reference.json");
   return parsed;
 }
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <map>
 
 namespace calsweep::analysis {
 
@@ -51,9 +52,20 @@ double nll_of(const CalibratedOutputs& outputs, const std::vector<std::int32_t>&
 
 namespace {
 
-TEST(ReferenceCasesTest, reference_names_its_libraries_and_has_200_temperatures) {
+TEST(ReferenceCasesTest, every_comparison_has_at_least_200_cases_and_names_its_libraries) {
   EXPECT_EQ(reference()["versions"].size(), 3U);
-  EXPECT_GE(reference()["temperature"].size(), 200U);
+  for (const char* of : {"temperature", "platt", "beta", "isotonic"}) {
+    EXPECT_GE(reference()[of].size(), 200U) << of;
+  }
+  EXPECT_EQ(affine_reference()["versions"].size(), 2U);
+  std::map<std::string, int> of_kind;
+  for (const auto& item : affine_reference()["affine"]) ++of_kind[item["kind"]];
+  for (const char* kind : {"vector", "matrix", "matrix-odir", "dirichlet"}) {
+    EXPECT_GE(of_kind[kind], 200) << kind;
+  }
+  EXPECT_EQ(score_map_reference()["versions"].size(), 2U);
+  EXPECT_GE(score_map_reference()["bayesian_binning"].size(), 200U);
+  EXPECT_GE(score_map_reference()["near_isotonic"].size(), 200U);
 }
 
 }  // namespace

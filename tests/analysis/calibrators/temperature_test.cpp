@@ -102,8 +102,8 @@ TEST(TemperatureTest, never_moves_the_argmax_even_where_rounding_makes_ties) {
 
 TEST(TemperatureTest, a_row_does_not_depend_on_its_neighbours) {
   const Rows rows = drawn_rows(519, 7, 3.0, 0.3, "neighbours");
-  for (const char* name : {"temperature", "vector", "matrix", "isotonic", "beta",
-                           "histogram-binning", "isotonic-top-label"}) {
+  for (const char* name : {"temperature", "vector", "matrix", "dirichlet", "isotonic", "enir",
+                           "beta", "histogram-binning", "bbq", "isotonic-top-label"}) {
     const auto made = fit(name, rows);
     ASSERT_TRUE(made.calibrator) << name << ": " << made.reason;
     const auto together = made.calibrator->apply(rows.logits, 7, "test");

@@ -174,7 +174,7 @@ def hodges_lehmann_cases():
 def max_t_cases():
     """All 2^n flips of whole seeds, single-step and step-down, straight from the definition."""
     cases = []
-    for i in range(40):
+    for i in range(200):
         n, m = int(rng.integers(2, 11)), int(rng.integers(1, 9))
         d = rng.integers(-6, 7, (m, n)) + rng.integers(0, 3, (m, 1)) * 3
         present = rng.uniform(size=(m, n)) < (0.8 if i % 2 else 1.1)
