@@ -73,13 +73,6 @@ std::string signature(const Convention& convention, const GroupBins& bins, std::
   return text + (by_all ? "of all" : "of binned");
 }
 
-BinnedFunctional functional_of(std::string name, const GroupBins& bins,
-                               double BinnedErrors::*member) {
-  return {std::move(name), bins, [member](std::span<const BinTally> tallies, std::int64_t n) {
-            return binned_errors(tallies, n).*member;
-          }};
-}
-
 std::vector<std::int64_t> part_ranks(std::int64_t n, std::int64_t n_parts) {
   std::vector<std::int64_t> ranks;
   for (std::int64_t part = 0; part <= n_parts; ++part) {
@@ -144,7 +137,7 @@ void request_sorted(const ConfidenceProfile& profile, std::vector<MetricValue>& 
                        double BinnedErrors::*member) {
     auto name = uncertainty_name(metric, convention);
     if (find_value(metrics, name) == nullptr) return;
-    request.functionals.push_back(functional_of(std::move(name), bins, member));
+    request.functionals.push_back(binned_functional(std::move(name), bins, member));
   };
   const auto mass = equal_mass_bins(profile, kBins);
   add("ece", "equal-mass", mass, &BinnedErrors::l1);

@@ -65,7 +65,12 @@ void take_inverted(const BinnedRequest& request, const ConfidenceProfile& profil
   for (const auto& error : request.functionals) {
     const auto interval = inverted_interval(error, profile, draws);
     for (const auto& name : request.names_of(error.name)) {
-      take(interval, name, metrics, name == "mce|fortuna" ? kInfinity : 1.0);
+      if (name == "mce|fortuna") continue;  // a number of rows: it has no true value
+      take(interval, name, metrics, 1.0);
+      auto* metric = find_value(metrics, name);
+      if (metric != nullptr && metric->uncertainty.p_consistent > kTail) {
+        metric->uncertainty.ci_low = 0.0;
+      }
     }
   }
 }
@@ -159,9 +164,9 @@ void add_classwise_uncertainty(const UncertaintyInput& input, const AdaptiveCell
                       std::min(request.resamples, kLabelResamples), null_options(request).key)) {
     take(summary, summary.name, metrics);
   }
-  for (const auto& replicates : classwise_bootstrap(
-           input.probabilities, n_classes, input.labels, errors,
-           std::min(request.resamples, kBootstrapResamples), "bootstrap|" + request.set)) {
+  for (const auto& found : classwise_bootstrap(input.probabilities, n_classes, input.labels, errors,
+                                               std::min(request.resamples, kBootstrapResamples),
+                                               "bootstrap|" + request.set)) {
     take(found.interval, found.replicates.name, metrics, 1.0);
   }
 }

@@ -215,7 +215,7 @@ std::vector<ClasswiseInterval> classwise_bootstrap(std::span<const double> proba
     resampled.rowwise() -= observed;
     all[e].interval = inverted_interval({observed.data(), n_cells},
                                         {resampled.data(), n_cells * index(n_resamples)},
-                                        n_resamples, value, level);
+                                        n_resamples, value, value, level);
   }
   return all;
 }

@@ -15,17 +15,19 @@ constexpr double kLargestFactor = 8.0;  // of the observed residuals; beyond it 
 class Family {
  public:
   Family(std::span<const double> observed, std::span<const double> noise, std::int64_t n_resamples,
-         const std::function<double(std::span<const double>)>& value)
+         const std::function<double(std::span<const double>)>& value,
+         const std::function<double(std::span<const double>)>& estimand)
       : observed_(observed),
         noise_(noise),
         n_resamples_(static_cast<std::size_t>(n_resamples)),
         value_(value),
+        estimand_(estimand),
         residuals_(observed.size()),
         error_(value(observed)) {}
 
   double truth(double t) {
     for (std::size_t i = 0; i < observed_.size(); ++i) residuals_[i] = t * observed_[i];
-    return value_(residuals_);
+    return estimand_(residuals_);
   }
   /// Shares of resamples with an error of at least, and at most, the observed one. What differs by
   /// rounding only is equal.
@@ -48,6 +50,7 @@ class Family {
   std::span<const double> observed_, noise_;
   std::size_t n_resamples_;
   const std::function<double(std::span<const double>)>& value_;
+  const std::function<double(std::span<const double>)>& estimand_;
   std::vector<double> residuals_;
   double error_;
 };
@@ -95,12 +98,13 @@ std::vector<std::size_t> cuts_of(const std::vector<BinnedFunctional>& errors) {
 Interval inverted_interval(std::span<const double> observed, std::span<const double> noise,
                            std::int64_t n_resamples,
                            const std::function<double(std::span<const double>)>& value,
+                           const std::function<double(std::span<const double>)>& estimand,
                            double level) {
   if (!(level > 0.0 && level < 1.0)) throw UsageError("a confidence level must lie in (0, 1)");
   if (n_resamples < 1) return {Measured::none("no resample"), Measured::none("no resample")};
   CALSWEEP_CHECK(noise.size() == observed.size() * static_cast<std::size_t>(n_resamples),
                  "a row of noise per resample");
-  Family family(observed, noise, n_resamples, value);
+  Family family(observed, noise, n_resamples, value, estimand);
   const double tail = (1.0 - level) / 2.0;
   return {Measured::of(family.truth(lower_factor(family, tail))),
           Measured::of(family.truth(upper_factor(family, tail)))};
@@ -126,14 +130,17 @@ Interval inverted_interval(const BinnedFunctional& error, const ConfidenceProfil
     const double* of = &draws.noise[static_cast<std::size_t>(r) * draws.cuts.size()];
     for (std::size_t b = 0; b < n_bins; ++b) noise.push_back(of[ends[b]] - of[begins[b]]);
   }
-  const std::function<double(std::span<const double>)> value =
-      [&](std::span<const double> residuals) {
-        for (std::size_t b = 0; b < n_bins; ++b) {
-          tallies[b].correct = tallies[b].sum_confidence - residuals[b];
-        }
-        return error.value(tallies, profile.n_rows());
-      };
-  return inverted_interval(observed, noise, draws.n_resamples, value, level);
+  const auto of = [&](const auto& function) -> std::function<double(std::span<const double>)> {
+    return [&](std::span<const double> residuals) {
+      for (std::size_t b = 0; b < n_bins; ++b) {
+        tallies[b].correct = tallies[b].sum_confidence - residuals[b];
+      }
+      return function(tallies, profile.n_rows());
+    };
+  };
+  const auto& estimand = error.estimand ? error.estimand : error.value;  // both lvalues: no copy
+  return inverted_interval(observed, noise, draws.n_resamples, of(error.value), of(estimand),
+                           level);
 }
 
 }  // namespace calsweep::analysis

@@ -33,10 +33,12 @@ struct ResidualDraws {
 std::vector<std::size_t> cuts_of(const std::vector<BinnedFunctional>& errors);
 
 /// observed: [n] sums of residuals; noise: [n_resamples, n]; value: the error of such sums, not
-/// falling as they grow in proportion. No value without resamples.
+/// falling as they grow in proportion; estimand: what it estimates, of true sums. No value without
+/// resamples.
 Interval inverted_interval(std::span<const double> observed, std::span<const double> noise,
                            std::int64_t n_resamples,
                            const std::function<double(std::span<const double>)>& value,
+                           const std::function<double(std::span<const double>)>& estimand,
                            double level = 0.95);
 
 /// Of a binned error; draws.cuts must hold its bins' ends. Numbers of rows and confidences of the

@@ -34,15 +34,15 @@ TEST(InvertedIntervalTest, of_one_normal_sum_by_hand) {
   }
   const std::function<double(Values)> size = [](Values x) { return std::abs(x[0]); };
   const std::vector<double> far = {5.0}, near = {1.0}, edge = {2.3};
-  auto found = inverted_interval(far, noise, 4000, size);
+  auto found = inverted_interval(far, noise, 4000, size, size);
   EXPECT_NEAR(found.lower.value, 5 - 1.96, .05);
   EXPECT_NEAR(found.upper.value, 5 + 1.96, .05);
-  found = inverted_interval(near, noise, 4000, size);
+  found = inverted_interval(near, noise, 4000, size, size);
   EXPECT_EQ(found.lower.value, 0.0);
   EXPECT_NEAR(found.upper.value, 2.96, .05);
-  EXPECT_GT(inverted_interval(edge, noise, 4000, size).lower.value, 0.0);
-  EXPECT_FALSE(inverted_interval(far, {}, 0, size).lower.has_value());
-  EXPECT_THROW(inverted_interval(far, noise, 4000, size, 1.0), UsageError);
+  EXPECT_GT(inverted_interval(edge, noise, 4000, size, size).lower.value, 0.0);
+  EXPECT_FALSE(inverted_interval(far, {}, 0, size, size).lower.has_value());
+  EXPECT_THROW(inverted_interval(far, noise, 4000, size, size, 1.0), UsageError);
 }
 
 struct Model {
