@@ -7,7 +7,7 @@
 #include <numeric>
 
 #include "analysis/metrics/bin_finder.hpp"
-#include "analysis/metrics/calibration_error.hpp"
+#include "analysis/metrics/conventions.hpp"
 #include "analysis/metrics/sorted_calibration_error.hpp"
 
 namespace calsweep::analysis {
@@ -16,12 +16,7 @@ namespace {
 constexpr std::int64_t kBins = 15;            // of the sorted errors in results.db
 constexpr std::int64_t kHendrycksRows = 100;  // per bin
 
-using ErrorMember = Measured CalibrationError::*;
-constexpr std::pair<std::string_view, ErrorMember> kErrors[] = {
-    {"ece", &CalibrationError::ece},
-    {"mce", &CalibrationError::mce},
-    {"rmsce", &CalibrationError::rmsce},
-    {"overconfidence_error", &CalibrationError::oe}};
+constexpr std::string_view kErrors[] = {"ece", "mce", "rmsce", "overconfidence_error"};
 
 /// The bins of a convention, which each of its functionals shares.
 GroupBins bins_of(const ConfidenceProfile& profile, const Convention& convention) {
@@ -34,16 +29,31 @@ GroupBins bins_of(const ConfidenceProfile& profile, const Convention& convention
   return assigned_bins(bin_of_group, finder.n_bins());
 }
 
-double error_of(const Convention& convention, ErrorMember member, std::span<const BinTally> bins,
-                std::int64_t n_rows) {
-  std::vector<ReliabilityBin> reliability(bins.size());
+/// calibration_error() with real numbers of correct rows, as intervals need them.
+double error_of(const Convention& convention, std::string_view metric,
+                std::span<const BinTally> bins, std::int64_t n_rows) {
+  double n_binned = 0.0, gaps = 0.0, squares = 0.0, over = 0.0, largest = 0.0;
+  const double width = 1.0 / static_cast<double>(bins.size());
   for (std::size_t b = 0; b < bins.size(); ++b) {
-    reliability[b].count = std::llround(bins[b].count);
-    reliability[b].correct = std::llround(bins[b].correct);
-    reliability[b].sum_confidence = bins[b].sum_confidence;
+    const auto& bin = bins[b];
+    n_binned += bin.count;
+    if (bin.count <= 0.0 && convention.empty_bins == EmptyBins::Skipped) continue;
+    const double accuracy = bin.count > 0.0 ? bin.correct / bin.count : 0.0;
+    const double confidence = convention.confidence == BinConfidence::Mean
+                                  ? bin.sum_confidence / bin.count
+                                  : static_cast<double>(b) * width + width / 2.0;
+    const double gap = std::abs(accuracy - confidence);
+    gaps += bin.count * gap;
+    squares += bin.count * gap * gap;
+    over += bin.count * confidence * std::max(confidence - accuracy, 0.0);
+    largest =
+        std::max(largest, convention.maximum == Maximum::CountTimesGap ? bin.count * gap : gap);
   }
-  const auto error = calibration_error(convention, reliability, n_rows).*member;
-  return error.has_value() ? error.value : 0.0;  // a resample may leave no row in any bin
+  const double n =
+      convention.denominator == Denominator::BinnedRows ? n_binned : static_cast<double>(n_rows);
+  if (metric == "mce") return largest;
+  if (n <= 0.0) return 0.0;
+  return metric == "ece" ? gaps / n : metric == "rmsce" ? std::sqrt(squares / n) : over / n;
 }
 
 /// What a convention's errors depend on, if nothing but the rows that share a bin; else empty.
@@ -61,13 +71,6 @@ std::string signature(const Convention& convention, const GroupBins& bins, std::
   }
   const bool by_all = n_binned == n_groups || convention.denominator == Denominator::AllRows;
   return text + (by_all ? "of all" : "of binned");
-}
-
-BinnedFunctional functional_of(std::string name, const GroupBins& bins,
-                               double BinnedErrors::*member) {
-  return {std::move(name), bins, [member](std::span<const BinTally> tallies, std::int64_t n) {
-            return binned_errors(tallies, n).*member;
-          }};
 }
 
 std::vector<std::int64_t> part_ranks(std::int64_t n, std::int64_t n_parts) {
@@ -110,7 +113,7 @@ void request_equal_width(const ConfidenceProfile& profile, std::vector<MetricVal
     if (find_value(metrics, uncertainty_name("ece", convention.name)) == nullptr) continue;
     const auto bins = bins_of(profile, convention);
     const auto shared = signature(convention, bins, profile.size());
-    for (const auto& [metric, member] : kErrors) {
+    for (const auto metric : kErrors) {
       const auto name = uncertainty_name(metric, convention.name);
       if (find_value(metrics, name) == nullptr) continue;
       if (!shared.empty()) {
@@ -121,9 +124,8 @@ void request_equal_width(const ConfidenceProfile& profile, std::vector<MetricVal
         }
       }
       request.functionals.push_back(
-          {name, bins,
-           [&convention, member = member](std::span<const BinTally> tallies, std::int64_t n) {
-             return error_of(convention, member, tallies, n);
+          {name, bins, [&convention, metric](std::span<const BinTally> tallies, std::int64_t n) {
+             return error_of(convention, metric, tallies, n);
            }});
     }
   }
@@ -135,7 +137,7 @@ void request_sorted(const ConfidenceProfile& profile, std::vector<MetricValue>& 
                        double BinnedErrors::*member) {
     auto name = uncertainty_name(metric, convention);
     if (find_value(metrics, name) == nullptr) return;
-    request.functionals.push_back(functional_of(std::move(name), bins, member));
+    request.functionals.push_back(binned_functional(std::move(name), bins, member));
   };
   const auto mass = equal_mass_bins(profile, kBins);
   add("ece", "equal-mass", mass, &BinnedErrors::l1);
@@ -146,14 +148,6 @@ void request_sorted(const ConfidenceProfile& profile, std::vector<MetricValue>& 
   add("ece", "kumar2019-em", kumar, &BinnedErrors::l1);
   add("debiased_l2", "kumar2019-em", kumar, &BinnedErrors::debiased_l2);
   add("debiased_l2", "equal-width", equal_width_bins(profile, kBins), &BinnedErrors::debiased_l2);
-}
-
-std::vector<CutFunctional> as_cuts(const BinnedRequest& request, std::int64_t n_rows) {
-  std::vector<CutFunctional> made;
-  for (const auto& functional : request.functionals) {
-    made.push_back(binned_cuts(functional.name, functional.bins, functional.value, n_rows));
-  }
-  return made;
 }
 
 std::vector<CutFunctional> cut_errors(const ConfidenceProfile& profile,
@@ -196,15 +190,7 @@ std::vector<ProfileFunctional> resampled_errors(std::vector<MetricValue>& metric
     made.push_back({std::move(name), value});
   };
   using Profile = const ConfidenceProfile&;
-  add("ece", "equal-mass", [](Profile p) { return equal_mass_errors(p).l1.value; });
-  add("rmsce", "equal-mass", [](Profile p) { return equal_mass_errors(p).l2.value; });
-  add("debiased_l2", "equal-mass",
-      [](Profile p) { return equal_mass_errors(p).debiased_l2.value; });
-  add("ece", "kumar2019-em", [](Profile p) { return kumar_equal_mass_errors(p).l1.value; });
-  add("debiased_l2", "kumar2019-em",
-      [](Profile p) { return kumar_equal_mass_errors(p).debiased_l2.value; });
   add("ece", "tu-ace", [](Profile p) { return rank_split_errors(p).l1.value; });
-  add("rmsce", "hendrycks", [](Profile p) { return hendrycks_errors(p).l2.value; });
   add("ece", "sweep", [](Profile p) { return sweep_error(p, 64).ece.value; });
   add("ks", "", [](Profile p) { return ks_error(p).value; });
   return made;

@@ -35,9 +35,6 @@ void request_equal_width(const ConfidenceProfile& profile, std::vector<MetricVal
 void request_sorted(const ConfidenceProfile& profile, std::vector<MetricValue>& metrics,
                     BinnedRequest& request);
 
-/// The same as functions of sums before cuts.
-std::vector<CutFunctional> as_cuts(const BinnedRequest& request, std::int64_t n_rows);
-
 /// Errors that are no function of one partition, for floors: rank-split ones, the sweep, SmoothECE
 /// and MMCE, where `metrics` has values.
 std::vector<CutFunctional> cut_errors(const ConfidenceProfile& profile,

@@ -9,8 +9,8 @@
 #include "analysis/error_requests.hpp"
 #include "analysis/metrics/classwise_cells.hpp"
 #include "analysis/uncertainty/bootstrap.hpp"
-#include "analysis/uncertainty/cell_bootstrap.hpp"
 #include "analysis/uncertainty/classwise_resamples.hpp"
+#include "analysis/uncertainty/residual_intervals.hpp"
 
 namespace calsweep::analysis {
 namespace {
@@ -24,6 +24,8 @@ constexpr std::int64_t kLabelResamples = 128;
 constexpr std::int64_t kBootstrapResamples = 200;
 /// Calibrated outputs: their floors are drawn from so many cells of equal mass, and those of bins.
 constexpr std::int64_t kCalibratedCells = 256;
+constexpr double kTail = 0.025;  // of a 95 % interval
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 void take(const NullSummary& summary, const std::string& name, std::vector<MetricValue>& metrics) {
   auto* metric = find_value(metrics, name);
@@ -49,14 +51,27 @@ void take_floors(const std::vector<NullSummary>& summaries, const BinnedRequest&
   }
 }
 
-/// The largest gap has none: where it is, and how few rows are there, decides how far it moves, and
-/// no bootstrap interval covers its true value reliably (docs/uncertainty.md).
-bool has_interval(const std::string& name) { return !name.starts_with("mce|"); }
+/// Of errors that are biased like binned ones but are resampled whole: the basic interval, which
+/// begins at 0 where the error is what a calibrated model may have.
+void take_basic(const Replicates& replicates, std::vector<MetricValue>& metrics) {
+  auto* metric = find_value(metrics, replicates.name);
+  if (metric == nullptr) return;
+  take(basic_interval(replicates), replicates.name, metrics, 1.0);
+  if (metric->uncertainty.p_consistent > kTail) metric->uncertainty.ci_low = 0.0;
+}
 
-void take_basic(const Replicates& replicates, const BinnedRequest& request,
-                std::vector<MetricValue>& metrics) {
-  for (const auto& name : request.names_of(replicates.name)) {
-    take(basic_interval(replicates), name, metrics, 1.0);
+void take_inverted(const BinnedRequest& request, const ConfidenceProfile& profile,
+                   const ResidualDraws& draws, std::vector<MetricValue>& metrics) {
+  for (const auto& error : request.functionals) {
+    const auto interval = inverted_interval(error, profile, draws);
+    for (const auto& name : request.names_of(error.name)) {
+      if (name == "mce|fortuna") continue;  // a number of rows: it has no true value
+      take(interval, name, metrics, 1.0);
+      auto* metric = find_value(metrics, name);
+      if (metric != nullptr && metric->uncertainty.p_consistent > kTail) {
+        metric->uncertainty.ci_low = 0.0;
+      }
+    }
   }
 }
 
@@ -87,11 +102,6 @@ NullOptions null_options(const SummaryRequest& request) {
   return options;
 }
 
-std::vector<CutFunctional> with_interval(std::vector<CutFunctional> errors) {
-  std::erase_if(errors, [](const auto& error) { return !has_interval(error.name); });
-  return errors;
-}
-
 }  // namespace
 
 void add_floors(const UncertaintyInput& input, const SummaryRequest& request,
@@ -118,27 +128,27 @@ void add_intervals(const UncertaintyInput& input, const SummaryRequest& request,
   if (!brier.empty()) means.push_back({uncertainty_name("brier", ""), brier});
   BinnedRequest binned;
   request_equal_width(input.profile, metrics, binned);
-  auto cuts = with_interval(as_cuts(binned, input.profile.n_rows()));
-  for (auto make : {smooth_cuts, kernel_cuts}) {
-    cuts.push_back(
-        make(make == smooth_cuts ? uncertainty_name("smece", "") : uncertainty_name("mmce", ""),
-             input.profile));
-  }
+  request_sorted(input.profile, metrics, binned);
+  const std::vector<CutFunctional> cuts = {
+      smooth_cuts(uncertainty_name("smece", ""), input.profile),
+      kernel_cuts(uncertainty_name("mmce", ""), input.profile)};
+  ResidualDraws residuals{cuts_of(binned.functionals), {}, 0};
   BootstrapOptions options;
   options.n_resamples = std::min(request.resamples, kBootstrapResamples);
   options.key = "bootstrap|" + request.set;
   options.jackknife_blocks = 2;  // none is needed
   const auto n_means = 2 + means.size();
   const auto all = bootstrap(predictions.confidence_f32, predictions.correct, means,
-                             resampled_errors(metrics), options, cuts);
+                             resampled_errors(metrics), options, cuts, &residuals);
   for (std::size_t r = 0; r < all.size(); ++r) {
     if (r >= n_means) {
-      take_basic(all[r], binned, metrics);
+      take_basic(all[r], metrics);
     } else {
       take(percentile_interval(all[r]), r < 2 ? all[r].name + "|" : all[r].name, metrics,
-           std::numeric_limits<double>::infinity());
+           kInfinity);
     }
   }
+  take_inverted(binned, input.profile, residuals, metrics);
 }
 
 void add_classwise_uncertainty(const UncertaintyInput& input, const AdaptiveCells& adaptive,
@@ -154,10 +164,10 @@ void add_classwise_uncertainty(const UncertaintyInput& input, const AdaptiveCell
                       std::min(request.resamples, kLabelResamples), null_options(request).key)) {
     take(summary, summary.name, metrics);
   }
-  for (const auto& replicates : classwise_bootstrap(
-           input.probabilities, n_classes, input.labels, errors,
-           std::min(request.resamples, kBootstrapResamples), "bootstrap|" + request.set)) {
-    take(basic_interval(replicates), replicates.name, metrics, 1.0);
+  for (const auto& found : classwise_bootstrap(input.probabilities, n_classes, input.labels, errors,
+                                               std::min(request.resamples, kBootstrapResamples),
+                                               "bootstrap|" + request.set)) {
+    take(found.interval, found.replicates.name, metrics, 1.0);
   }
 }
 
@@ -174,11 +184,10 @@ void add_cell_uncertainty(const UncertaintyInput& input, const SummaryRequest& r
   options.exact_rows = 0;
   options.n_cells = kCalibratedCells;
   take_floors(null_distribution(input.profile, wanted, options), binned, metrics);
-  for (const auto& replicates :
-       cell_bootstrap(input.profile, with_interval(as_cuts(binned, input.profile.n_rows())),
-                      std::min(request.resamples, kBootstrapResamples), options.key)) {
-    take_basic(replicates, binned, metrics);
-  }
+  const auto residuals =
+      cell_residuals(input.profile, cuts_of(binned.functionals),
+                     std::min(request.resamples, kBootstrapResamples), options.key);
+  take_inverted(binned, input.profile, residuals, metrics);
 }
 
 }  // namespace calsweep::analysis

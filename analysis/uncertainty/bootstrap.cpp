@@ -90,6 +90,19 @@ class RowSampler {
     }
   }
 
+  /// Cumulative residuals of the resampled rows less those of all rows.
+  void add_noise(ResidualDraws& draws) const {
+    double residual = 0.0;
+    std::size_t g = 0;
+    for (const auto cut : draws.cuts) {
+      for (; g < cut; ++g) {
+        residual += profile_.groups()[g].confidence * group_count_[g] - group_correct_[g];
+      }
+      draws.noise.push_back(residual - (profile_.confidence_before(cut) -
+                                        static_cast<double>(profile_.correct_before(cut))));
+    }
+  }
+
  private:
   void plan_cuts(const std::vector<CutFunctional>& cuts) {
     for (const auto& cut : cuts) cuts_.insert(cuts_.end(), cut.cuts.begin(), cut.cuts.end());
@@ -180,11 +193,16 @@ std::vector<Replicates> bootstrap(std::span<const float> confidence,
                                   const std::vector<RowMean>& means,
                                   const std::vector<ProfileFunctional>& errors,
                                   const BootstrapOptions& options,
-                                  const std::vector<CutFunctional>& cuts) {
+                                  const std::vector<CutFunctional>& cuts,
+                                  ResidualDraws* residuals) {
   check_means(means, confidence.size());
   if (options.n_resamples < 1 || options.jackknife_blocks < 2) {
     throw UsageError(fmt::format("{} resamples and {} jackknife blocks: 1 and 2 are the least",
                                  options.n_resamples, options.jackknife_blocks));
+  }
+  if (residuals != nullptr) {
+    residuals->noise.clear();
+    residuals->n_resamples = confidence.empty() ? 0 : options.n_resamples;
   }
   RowSampler sampler(confidence, correct, means, cuts);
   auto all = named(means, errors, cuts);
@@ -201,6 +219,7 @@ std::vector<Replicates> bootstrap(std::span<const float> confidence,
     sampler.apply();
     sampler.evaluate(errors, cuts, values);
     for (std::size_t f = 0; f < all.size(); ++f) all[f].resampled.push_back(values[f]);
+    if (residuals != nullptr) sampler.add_noise(*residuals);
   }
   const auto blocks =
       std::min(static_cast<std::size_t>(options.jackknife_blocks), confidence.size());

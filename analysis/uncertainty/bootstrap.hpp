@@ -14,6 +14,7 @@
 #include "analysis/measured.hpp"
 #include "analysis/uncertainty/null_distribution.hpp"
 #include "analysis/uncertainty/reliability_bars.hpp"
+#include "analysis/uncertainty/residual_intervals.hpp"
 
 namespace calsweep::analysis {
 
@@ -45,7 +46,8 @@ std::vector<Replicates> bootstrap(std::span<const float> confidence,
                                   const std::vector<RowMean>& means,
                                   const std::vector<ProfileFunctional>& errors,
                                   const BootstrapOptions& options,
-                                  const std::vector<CutFunctional>& cuts = {});
+                                  const std::vector<CutFunctional>& cuts = {},
+                                  ResidualDraws* residuals = nullptr);
 
 /// first - second, resample by resample; both from the same key and the same rows.
 Replicates paired_difference(const Replicates& first, const Replicates& second);

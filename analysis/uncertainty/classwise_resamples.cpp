@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <functional>
 #include <utility>
 
 #include "sweeps/errors.hpp"
@@ -183,27 +184,38 @@ std::vector<NullSummary> classwise_null(std::span<const double> probabilities,
   return summaries;
 }
 
-std::vector<Replicates> classwise_bootstrap(std::span<const double> probabilities,
-                                            std::int64_t n_classes,
-                                            std::span<const std::int32_t> labels,
-                                            const std::vector<ClasswiseError>& errors,
-                                            std::int64_t n_resamples, const std::string& key,
-                                            std::int64_t n_blocks) {
-  std::vector<Replicates> all;
-  for (const auto& error : errors) all.push_back({error.name, 0.0, {}, {}});
+std::vector<ClasswiseInterval> classwise_bootstrap(std::span<const double> probabilities,
+                                                   std::int64_t n_classes,
+                                                   std::span<const std::int32_t> labels,
+                                                   const std::vector<ClasswiseError>& errors,
+                                                   std::int64_t n_resamples, const std::string& key,
+                                                   double level, std::int64_t n_blocks) {
+  std::vector<ClasswiseInterval> all;
+  const auto none = Measured::none("the set is empty");
+  for (const auto& error : errors) all.push_back({{error.name, 0.0, {}, {}}, {none, none}});
   if (labels.empty()) return all;
   if (n_resamples < 1 || n_blocks < 1) throw UsageError("resamples and blocks must be 1 at least");
   n_blocks = std::min(n_blocks, static_cast<std::int64_t>(labels.size()));
   const auto weights = drawn_blocks(n_resamples, n_blocks, labels.size(), key);
+  const std::function<double(std::span<const double>)> value = [&](std::span<const double> sums) {
+    const Eigen::Map<const Eigen::ArrayXd> all_sums(sums.data(),
+                                                    static_cast<Eigen::Index>(sums.size()));
+    return all_sums.abs().sum() / static_cast<double>(n_classes);
+  };
   for (std::size_t e = 0; e < errors.size(); ++e) {
-    const auto& cells = *errors[e].cells;
-    const auto sums = block_sums(probabilities, labels, cells, n_blocks);
-    const Matrix resampled = weights * sums;
-    const double classes = static_cast<double>(n_classes);
-    all[e].observed = sums.colwise().sum().cwiseAbs().sum() / classes;
+    const auto sums = block_sums(probabilities, labels, *errors[e].cells, n_blocks);
+    const Eigen::RowVectorXd observed = sums.colwise().sum();
+    const auto n_cells = index(observed.size());
+    Matrix resampled = weights * sums;
+    auto& replicates = all[e].replicates;
+    replicates.observed = value({observed.data(), n_cells});
     for (std::int64_t r = 0; r < n_resamples; ++r) {
-      all[e].resampled.push_back(resampled.row(r).cwiseAbs().sum() / classes);
+      replicates.resampled.push_back(value({&resampled(r, 0), n_cells}));
     }
+    resampled.rowwise() -= observed;
+    all[e].interval = inverted_interval({observed.data(), n_cells},
+                                        {resampled.data(), n_cells * index(n_resamples)},
+                                        n_resamples, value, value, level);
   }
   return all;
 }

@@ -31,14 +31,19 @@ std::vector<NullSummary> classwise_null(std::span<const double> probabilities,
                                         const std::vector<ClasswiseError>& errors,
                                         std::int64_t n_resamples, const std::string& key);
 
-/// Replicates of each: row i belongs to block i mod `n_blocks` (at most n), blocks are drawn with
+struct ClasswiseInterval {
+  Replicates replicates;
+  Interval interval;  ///< by inverted_interval()
+};
+/// Of each error: row i belongs to block i mod `n_blocks` (at most n), blocks are drawn with
 /// replacement, keyed by `key` and n alone. Bins and their numbers of rows are kept.
-/// O(n K + resamples * blocks * cells). Empty set: none drawn.
-std::vector<Replicates> classwise_bootstrap(std::span<const double> probabilities,
-                                            std::int64_t n_classes,
-                                            std::span<const std::int32_t> labels,
-                                            const std::vector<ClasswiseError>& errors,
-                                            std::int64_t n_resamples, const std::string& key,
-                                            std::int64_t n_blocks = 128);
+/// O(n K + resamples * blocks * cells). Empty set: none drawn, no values.
+std::vector<ClasswiseInterval> classwise_bootstrap(std::span<const double> probabilities,
+                                                   std::int64_t n_classes,
+                                                   std::span<const std::int32_t> labels,
+                                                   const std::vector<ClasswiseError>& errors,
+                                                   std::int64_t n_resamples, const std::string& key,
+                                                   double level = 0.95,
+                                                   std::int64_t n_blocks = 128);
 
 }  // namespace calsweep::analysis

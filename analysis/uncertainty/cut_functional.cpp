@@ -90,31 +90,6 @@ std::vector<CutSums> cut_sums(const ConfidenceProfile& profile, std::span<const 
   return sums;
 }
 
-CutFunctional binned_cuts(
-    std::string name, const GroupBins& bins,
-    std::function<double(std::span<const BinTally>, std::int64_t n_rows)> value,
-    std::int64_t n_rows) {
-  CutFunctional made{std::move(name), {}, {}};
-  for (const auto [begin, end] : bins) {
-    made.cuts.push_back(begin);
-    made.cuts.push_back(end);
-  }
-  sort_unique(made.cuts);
-  std::vector<std::pair<std::size_t, std::size_t>> at;
-  for (const auto [begin, end] : bins) {
-    at.emplace_back(position(made.cuts, begin), position(made.cuts, end));
-  }
-  made.value = [at = std::move(at), value = std::move(value),
-                n_rows](std::span<const CutSums> sums) {
-    std::vector<BinTally> tallies(at.size());
-    for (std::size_t b = 0; b < at.size(); ++b) {
-      tallies[b] = between(sums[at[b].first], sums[at[b].second]);
-    }
-    return value(tallies, n_rows);
-  };
-  return made;
-}
-
 CutFunctional rank_cuts(std::string name, const ConfidenceProfile& profile,
                         const std::vector<std::int64_t>& ranks,
                         std::function<double(std::span<const BinTally>, std::int64_t)> value) {

@@ -30,13 +30,6 @@ struct CutFunctional {
 /// Sums of the profile as it is.
 std::vector<CutSums> cut_sums(const ConfidenceProfile& profile, std::span<const std::size_t> cuts);
 
-/// The error of a partition that confidences alone determine; `value` as in BinnedFunctional.
-/// n_rows: of the profile.
-CutFunctional binned_cuts(
-    std::string name, const GroupBins& bins,
-    std::function<double(std::span<const BinTally>, std::int64_t n_rows)> value,
-    std::int64_t n_rows);
-
 /// The error of parts of the sorted rows that may cut through ties (rank_split_tallies(),
 /// hendrycks_errors()): part p holds the rows [ranks[p], ranks[p + 1]); tied rows are shared out
 /// evenly. ranks: ascending, in [0, n_rows].

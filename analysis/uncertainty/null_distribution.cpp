@@ -149,12 +149,21 @@ std::vector<NullSummary> null_distribution(const ConfidenceProfile& profile,
   return summaries;
 }
 
+BinnedFunctional binned_functional(std::string name, const GroupBins& bins,
+                                   double BinnedErrors::*error) {
+  const auto of = [](double BinnedErrors::*part) {
+    return [part](std::span<const BinTally> tallies, std::int64_t n_rows) {
+      return binned_errors(tallies, n_rows).*part;
+    };
+  };
+  BinnedFunctional made{std::move(name), bins, of(error)};
+  if (error == &BinnedErrors::debiased_l2) made.estimand = of(&BinnedErrors::l2);
+  return made;
+}
+
 std::vector<BinnedFunctional> binned_functionals(const std::string& prefix, const GroupBins& bins) {
-  using Bins = std::span<const BinTally>;
   const auto make = [&](const char* suffix, double BinnedErrors::*part) {
-    return BinnedFunctional{prefix + suffix, bins, [part](Bins tallies, std::int64_t n_rows) {
-                              return binned_errors(tallies, n_rows).*part;
-                            }};
+    return binned_functional(prefix + suffix, bins, part);
   };
   return {make("_l1", &BinnedErrors::l1), make("_l2", &BinnedErrors::l2),
           make("_max", &BinnedErrors::max), make("_overconfidence", &BinnedErrors::overconfidence),

@@ -12,6 +12,7 @@
 #include "analysis/measured.hpp"
 #include "analysis/metrics/confidence_bins.hpp"
 #include "analysis/metrics/confidence_profile.hpp"
+#include "analysis/metrics/sorted_calibration_error.hpp"
 #include "analysis/uncertainty/cut_functional.hpp"
 #include "analysis/uncertainty/null_resamples.hpp"
 
@@ -22,6 +23,9 @@ struct BinnedFunctional {
   std::string name;
   GroupBins bins;
   std::function<double(std::span<const BinTally> bins, std::int64_t n_rows)> value;
+  /// What `value` estimates, as a function of the true sums; empty: the same function. Of a
+  /// debiased error the error itself.
+  std::function<double(std::span<const BinTally> bins, std::int64_t n_rows)> estimand = {};
 };
 /// Any other error; evaluated on `whole_resamples` resamples only.
 struct ProfileFunctional {
@@ -54,6 +58,10 @@ NullSummary null_summary(std::string name, double observed, std::vector<double> 
 /// In the order binned, "ks", "brier_top", whole, cut. An empty set has no values.
 std::vector<NullSummary> null_distribution(const ConfidenceProfile& profile,
                                            const NullRequest& request, const NullOptions& options);
+
+/// One of binned_errors().
+BinnedFunctional binned_functional(std::string name, const GroupBins& bins,
+                                   double BinnedErrors::*error);
 
 /// l1, l2, max, overconfidence and debiased L2 of one partition, named `prefix` + "_l1" and so on.
 std::vector<BinnedFunctional> binned_functionals(const std::string& prefix, const GroupBins& bins);

@@ -1,8 +1,10 @@
-#include "analysis/uncertainty/cell_bootstrap.hpp"
+// Part of residual_intervals.hpp: residuals drawn by cells.
 
 #include <algorithm>
+#include <utility>
 
 #include "analysis/uncertainty/null_resamples.hpp"
+#include "analysis/uncertainty/residual_intervals.hpp"
 #include "sweeps/errors.hpp"
 #include "sweeps/random.hpp"
 
@@ -70,63 +72,46 @@ class Multinomial {
   std::vector<std::int64_t> before_;
 };
 
-std::vector<std::size_t> all_cuts(const ConfidenceProfile& profile,
-                                  const std::vector<CutFunctional>& errors) {
-  std::vector<std::size_t> cuts = {0, profile.size()};
-  for (const auto& error : errors) cuts.insert(cuts.end(), error.cuts.begin(), error.cuts.end());
-  std::sort(cuts.begin(), cuts.end());
-  cuts.erase(std::unique(cuts.begin(), cuts.end()), cuts.end());
-  return cuts;
-}
-
-/// The sums before every cut: [cells + 1].
-std::vector<CutSums> cumulative(const std::vector<Category>& categories,
-                                const std::vector<std::int64_t>& drawn) {
-  std::vector<CutSums> sums(1);
-  for (std::size_t c = 0; c < drawn.size(); ++c) {
-    if (c % 2 == 0) sums.push_back(sums.back());
-    const auto n = static_cast<double>(drawn[c]);
-    sums.back().rows += n;
-    sums.back().correct += categories[c].correct ? n : 0.0;
-    sums.back().confidence += n * categories[c].confidence;
+/// Sum of confidence - correctness of the rows drawn of each category, before every cut.
+void add_residuals(const std::vector<Category>& categories, const std::vector<std::int64_t>& drawn,
+                   std::vector<double>& residuals) {
+  double sum = 0.0;
+  residuals.push_back(sum);
+  for (std::size_t c = 0; c < drawn.size(); c += 2) {
+    for (const auto i : {c, c + 1}) {
+      sum += static_cast<double>(drawn[i]) *
+             (categories[i].confidence - (categories[i].correct ? 1.0 : 0.0));
+    }
+    residuals.push_back(sum);
   }
-  return sums;
 }
 
 }  // namespace
 
-std::vector<Replicates> cell_bootstrap(const ConfidenceProfile& profile,
-                                       const std::vector<CutFunctional>& errors,
-                                       std::int64_t n_resamples, const std::string& key) {
+ResidualDraws cell_residuals(const ConfidenceProfile& profile, std::vector<std::size_t> cuts,
+                             std::int64_t n_resamples, const std::string& key) {
   if (n_resamples < 1) throw UsageError("no resample asked for; there must be 1");
-  std::vector<Replicates> all;
-  for (const auto& error : errors) all.push_back({error.name, 0.0, {}, {}});
-  if (profile.empty()) return all;
-  const auto cuts = all_cuts(profile, errors);
-  std::vector<std::vector<std::size_t>> at;
-  for (std::size_t e = 0; e < errors.size(); ++e) {
-    all[e].observed = errors[e].value(cut_sums(profile, errors[e].cuts));
-    auto& positions = at.emplace_back();
-    for (const auto cut : errors[e].cuts) {
-      positions.push_back(
-          static_cast<std::size_t>(std::lower_bound(cuts.begin(), cuts.end(), cut) - cuts.begin()));
-    }
-  }
-  const auto categories = categories_of(profile, cuts);
+  cuts.push_back(0);
+  cuts.push_back(profile.size());
+  std::sort(cuts.begin(), cuts.end());
+  cuts.erase(std::unique(cuts.begin(), cuts.end()), cuts.end());
+  ResidualDraws draws{std::move(cuts), {}, 0};
+  if (profile.empty()) return draws;
+  draws.n_resamples = n_resamples;
+  const auto categories = categories_of(profile, draws.cuts);
   const Multinomial multinomial(categories);
   Random random(random_key(static_cast<std::uint64_t>(profile.n_rows()), 0, "cells|" + key));
   std::vector<std::int64_t> drawn;
-  std::vector<CutSums> wanted;
   for (std::int64_t r = 0; r < n_resamples; ++r) {
     multinomial.draw(random, drawn);
-    const auto sums = cumulative(categories, drawn);
-    for (std::size_t e = 0; e < errors.size(); ++e) {
-      wanted.clear();
-      for (const auto position : at[e]) wanted.push_back(sums[position]);
-      all[e].resampled.push_back(errors[e].value(wanted));
-    }
+    add_residuals(categories, drawn, draws.noise);
   }
-  return all;
+  for (std::size_t i = 0; i < draws.noise.size(); ++i) {
+    const auto cut = draws.cuts[i % draws.cuts.size()];
+    draws.noise[i] -=
+        profile.confidence_before(cut) - static_cast<double>(profile.correct_before(cut));
+  }
+  return draws;
 }
 
 }  // namespace calsweep::analysis
