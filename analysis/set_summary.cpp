@@ -124,10 +124,9 @@ class Summary {
     }
   }
 
-  void add_uncertainty(const ConfidenceProfile& profile, std::span<const double> probabilities,
-                       std::span<const std::int32_t> labels) {
+  void add_uncertainty(const ConfidenceProfile& profile, std::span<const double> brier_rows) {
     if (request_.resamples == 0 || predictions_.n_rows() == 0) return;
-    const UncertaintyInput input{profile, predictions_, probabilities, labels};
+    const UncertaintyInput input{profile, predictions_, brier_rows};
     add_floors(input, request_, result_.metrics);
     add_intervals(input, request_, result_.metrics);
   }
@@ -141,8 +140,7 @@ class Summary {
 }  // namespace
 
 PredictionSetResult summarize_set(const SummaryRequest& request, const Predictions& predictions,
-                                  std::span<const double> probabilities,
-                                  std::span<const std::int32_t> labels) {
+                                  const FullSummaryInput& input) {
   Summary summary(request, predictions);
   summary.add_of_all_rows();
   summary.add_classes();
@@ -155,11 +153,12 @@ PredictionSetResult summarize_set(const SummaryRequest& request, const Predictio
       ConfidenceProfile::from_rows(predictions.confidence_f32, predictions.correct);
   summary.add_sorted(profile);
   summary.add_decomposition(corp_brier(profile), "top-label");
-  if (summary.is_full() && !probabilities.empty()) {
-    summary.add_decomposition(corp_multiclass_brier(probabilities, predictions.n_classes, labels),
-                              "multi-class");
+  if (summary.is_full() && predictions.n_rows() > 0) {
+    summary.add_decomposition(
+        corp_multiclass_brier(predictions.n_classes, input.labels, input.class_column),
+        "multi-class");
   }
-  if (summary.is_full()) summary.add_uncertainty(profile, probabilities, labels);
+  if (summary.is_full()) summary.add_uncertainty(profile, input.brier_rows);
   return summary.take();
 }
 

@@ -125,22 +125,6 @@ void take(const Interval& interval, const std::string& name, std::vector<MetricV
   metric->uncertainty.ci_high = std::clamp(interval.upper.value, lowest, highest);
 }
 
-std::vector<double> brier_rows(const UncertaintyInput& input) {
-  std::vector<double> rows;
-  if (input.probabilities.empty()) return rows;
-  const auto k = static_cast<std::size_t>(input.predictions.n_classes);
-  for (std::size_t i = 0; i < input.labels.size(); ++i) {
-    double sum = 0.0;
-    for (std::size_t c = 0; c < k; ++c) {
-      const double hit = static_cast<std::size_t>(input.labels[i]) == c ? 1.0 : 0.0;
-      const double d = input.probabilities[i * k + c] - hit;
-      sum += d * d;
-    }
-    rows.push_back(sum);
-  }
-  return rows;
-}
-
 bool all_finite(std::span<const double> values) {
   return std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); });
 }
@@ -178,12 +162,11 @@ void add_floors(const UncertaintyInput& input, const SummaryRequest& request,
 void add_intervals(const UncertaintyInput& input, const SummaryRequest& request,
                    std::vector<MetricValue>& metrics) {
   const auto& predictions = input.predictions;
-  const auto brier = brier_rows(input);
   std::vector<RowMean> means;
   if (!predictions.nll_rows.empty() && all_finite(predictions.nll_rows)) {
     means.push_back({name_of("nll", ""), predictions.nll_rows});
   }
-  if (!brier.empty()) means.push_back({name_of("brier", ""), brier});
+  if (!input.brier_rows.empty()) means.push_back({name_of("brier", ""), input.brier_rows});
   const Convention& guo = find_convention("guo2017");
   const auto edges = BinFinder(guo, guo.default_bins).edges();
   const std::vector<ProfileFunctional> errors = {

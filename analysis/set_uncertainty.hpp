@@ -15,8 +15,7 @@ namespace calsweep::analysis {
 struct UncertaintyInput {
   const ConfidenceProfile& profile;
   const Predictions& predictions;
-  std::span<const double> probabilities;  ///< [n, n_classes], or empty
-  std::span<const std::int32_t> labels;   ///< [n]
+  std::span<const double> brier_rows;  ///< [n], or empty
 };
 
 /// Of calibration errors: `floor`, `floor_q95`, `p_consistent`. The draws are keyed by predictor,

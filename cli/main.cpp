@@ -1,14 +1,21 @@
 // The `calsweep` command: parses the command line, runs one subcommand, maps failures to exit
 // codes.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <string>
+#include <vector>
 
 #include "analysis/query/table_format.hpp"
 #include "cli/commands.hpp"
 #include "cli/import_command.hpp"
 #include "sweeps/errors.hpp"
 #include "sweeps/log.hpp"
+#include "sweeps/nearest_name.hpp"
 #include "sweeps/version.hpp"
 
 namespace calsweep::cli {
@@ -246,6 +253,18 @@ void add_doctor(CLI::App& app, int& exit_code) {
   command->callback([&] { exit_code = doctor(directory, json); });
 }
 
+// CLI11 only says that a subcommand is required. Before it, there are flags alone.
+void check_command(const CLI::App& app, int argc, char** argv) {
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  const auto word = std::find_if(words.begin(), words.end(),
+                                 [](const auto& text) { return !text.starts_with('-'); });
+  std::vector<std::string> names;
+  for (const auto* command : app.get_subcommands({})) names.push_back(command->get_name());
+  if (word == words.end() || std::find(names.begin(), names.end(), *word) != names.end()) return;
+  throw UsageError(fmt::format("there is no command '{}'; {}there are: {}", *word,
+                               did_you_mean(nearest_name(*word, names)), fmt::join(names, ", ")));
+}
+
 int parse_and_run(int argc, char** argv) {
   CLI::App app{"calsweep: declared grids of networks, trained anywhere, their calibration in SQL"};
   app.set_version_flag("--version", std::string(version()));
@@ -272,6 +291,7 @@ int parse_and_run(int argc, char** argv) {
   add_doctor(app, exit_code);
   app.add_subcommand("reference", "Print the reference of every spec key as Markdown")
       ->callback([&] { exit_code = reference(); });
+  check_command(app, argc, argv);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -232,12 +232,17 @@ class Painter {
     if (tested == 0) {
       return "not tested" + (t.null_reason.empty() ? "" : ": " + t.null_reason);
     }
-    std::string text =
-        fmt::format("better in {}, worse in {} of {} cells", t.better, t.worse, tested);
+    const auto cells = fmt::format("{} cell{}", t.family_size, t.family_size == 1 ? "" : "s");
+    if (t.n_pairs == 1) {
+      return fmt::format("one pair cannot be tested; {} pairs can be significant over {}",
+                         t.pairs_needed, cells);
+    }
+    std::string text = fmt::format("better in {}, worse in {} of {} cell{}", t.better, t.worse,
+                                   tested, tested == 1 ? "" : "s");
     if (t.untested > 0) text += fmt::format(", {} untested", t.untested);
     if (t.n_pairs < t.pairs_needed) {
-      text += fmt::format("; {} pairs cannot be significant over {} cells, {} can", t.n_pairs,
-                          t.family_size, t.pairs_needed);
+      text += fmt::format("; {} pairs cannot be significant over {}, {} can", t.n_pairs, cells,
+                          t.pairs_needed);
     }
     return text;
   }
@@ -248,7 +253,10 @@ class Painter {
     const auto n = largest_n(method);
     const std::string replicates =
         n == grid_.n_seeds ? ""
-                           : fmt::format(" (n = {}{})", n, method.is_ensemble ? " ensembles" : "");
+                           : fmt::format(" (n = {}{})", n,
+                                         !method.is_ensemble ? ""
+                                         : n == 1            ? " ensemble"
+                                                             : " ensembles");
     return wrapped(name + replicates + (text.empty() ? "" : ": " + text), style_.width);
   }
 
@@ -262,7 +270,10 @@ class Painter {
 
   std::string legend() const {
     std::vector<std::string> sentences;
-    if (grid_.compared) {
+    if (grid_.n_seeds == 1) {
+      sentences.push_back(
+          "One seed: no standard deviation and no test. More seeds: `calsweep power` says how many.");
+    } else if (grid_.compared) {
       const bool down_is_better = grid_.better == "lower";
       sentences.push_back(fmt::format(
           "{} better, {} worse than {}; unmarked: no significant difference at {}.",
