@@ -53,6 +53,20 @@ NumberKind kind_of(hid_t type) {
       "array.astype(\"float32\"), labels as in array.astype(\"int64\")");
 }
 
+bool lacks_chunks(hid_t dataset, hid_t creation) {
+  const auto shape = hdf5::shape_of(dataset);
+  std::vector<hsize_t> chunk(shape.size());
+  const int n_dimensions = static_cast<int>(chunk.size());
+  if (H5Pget_chunk(creation, n_dimensions, chunk.data()) != n_dimensions) return false;
+  hsize_t n_expected = 1, n_stored = 0;
+  for (std::size_t d = 0; d < shape.size(); ++d) {
+    n_expected *= (shape[d] + chunk[d] - 1) / chunk[d];
+  }
+  const auto space = hdf5::check(H5Dget_space(dataset), "read its shape");
+  hdf5::check_status(H5Dget_num_chunks(dataset, space.get(), &n_stored), "count what is stored");
+  return n_stored < n_expected;
+}
+
 /// What was never written reads as zeros, which are labels, too.
 void check_all_is_written(hid_t dataset) {
   const auto creation = hdf5::check(H5Dget_create_plist(dataset), "read how it is stored");
@@ -61,12 +75,10 @@ void check_all_is_written(hid_t dataset) {
         "it is a virtual dataset, made of parts of other files that may be missing: copy it into "
         "one dataset");
   }
-  H5D_space_status_t status = H5D_SPACE_STATUS_ERROR;
-  hdf5::check_status(H5Dget_space_status(dataset, &status), "read how much of it is stored");
   if (H5Dget_storage_size(dataset) == 0) {
     throw FormatError("the dataset was made but never written");
   }
-  if (status == H5D_SPACE_STATUS_PART_ALLOCATED) {
+  if (H5Pget_layout(creation.get()) == H5D_CHUNKED && lacks_chunks(dataset, creation.get())) {
     throw FormatError("parts of the dataset were never written");
   }
 }
@@ -126,7 +138,14 @@ class Hdf5Reader final : public ArrayReader {
     const hid_t dataset = H5Dopen2(file_.get(), path.c_str(), H5P_DEFAULT);
     if (dataset < 0) {
       H5Eclear2(H5E_DEFAULT);
-      throw FormatError("there is no such dataset; " + what_is_there(file_.get(), path));
+      const auto holds = what_is_there(file_.get(), path);
+      if (hdf5::exists(file_.get(), path) && holds.ends_with("is no group")) {
+        throw FormatError(
+            fmt::format("it cannot be opened: either a link that leads nowhere, or written in a "
+                        "format newer than HDF5 {}",
+                        hdf5::library_version()));
+      }
+      throw FormatError("there is no such dataset; " + holds);
     }
     dataset_ = hdf5::Handle(dataset);
     const auto type = hdf5::check(H5Dget_type(dataset_.get()), "read its type");

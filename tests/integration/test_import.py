@@ -411,7 +411,7 @@ def malformed(t):
         ("HDF5 labels partly written", {}, dict(labels="odd.h5:/partly"), ["odd.h5:/partly: parts of the dataset were never written"]),
         ("an HDF5 filter that is not there", {}, dict(test="odd.h5:/lzf"), ["odd.h5:/lzf: it is compressed with 'lzf'", "gzip"]),
         ("a virtual HDF5 dataset", {}, dict(test="odd.h5:/virtual"), ["odd.h5:/virtual: it is a virtual dataset"]),
-        ("an HDF5 link to itself", {}, dict(test="odd.h5:/loop"), ["there is no such dataset"]),
+        ("an HDF5 link to itself", {}, dict(test="odd.h5:/loop"), ["odd.h5:/loop: it cannot be opened", "link"]),
         ("an HDF5 group", {}, dict(test="odd.h5:/group"), ["there is no such dataset", "/group/ holds: inside"]),
         ("a link to itself", {}, dict(test="loop.npy"), ["loop.npy cannot be read", "symbolic links"]),
         ("a directory", {}, dict(test="folder.npy"), ["folder.npy is no file, but a directory"]),
