@@ -40,8 +40,9 @@ class Calibration {
         test_(find_set(sets, "test")),
         validation_(find_set(sets, "validation")) {
     if (validation_ != nullptr && validation_->rows.labels().empty()) validation_ = nullptr;
-    const auto* fitted_on =
-        validation_ != nullptr ? validation_ : options.cross_fitting_folds > 0 ? test_ : nullptr;
+    const auto* fitted_on = validation_ != nullptr            ? validation_
+                            : options.cross_fitting_folds > 0 ? test_
+                                                              : nullptr;
     if (fitted_on == nullptr || options.calibrators.empty()) return;
     too_large_ = too_large_to_fit(fitted_on->rows);
     if (too_large_.empty()) logits_.emplace(fitted_on->rows);

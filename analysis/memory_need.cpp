@@ -36,8 +36,8 @@ std::int64_t bytes_of(const std::vector<SetRows>& sets, const AnalysisOptions& o
   std::int64_t bytes = 0;
   for (const auto& rows : sets) {
     const std::int64_t disagreement = n_members > 1 ? kBytesPerDisagreement : 0;
-    bytes += rows.n_rows() * ((is_ood(rows.set()) ? kBytesPerScoredRow : kBytesPerLabelledRow) +
-                              disagreement);
+    bytes += rows.n_rows() *
+             ((is_ood(rows.set()) ? kBytesPerScoredRow : kBytesPerLabelledRow) + disagreement);
   }
   if (test != nullptr) {
     bytes += test->n_rows() * kBytesPerTestRow;
@@ -102,8 +102,8 @@ std::int64_t bytes_available() {
   rlimit space{};
   const auto taken_kib = number_in("/proc/self/status", "VmSize:");
   if (::getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur != RLIM_INFINITY && taken_kib >= 0) {
-    at_most(std::max<std::int64_t>(0,
-                                   static_cast<std::int64_t>(space.rlim_cur) - taken_kib * 1024));
+    at_most(
+        std::max<std::int64_t>(0, static_cast<std::int64_t>(space.rlim_cur) - taken_kib * 1024));
   }
   return available;
 }

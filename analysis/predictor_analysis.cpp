@@ -31,9 +31,8 @@ void add_results(const std::vector<SetOutputs>& sets, const std::vector<SetRows>
                                  is_test ? options.resamples : 0, result.id};
     ClassColumns columns(set.rows);
     result.sets.push_back(
-        summarize_set(request, set.predictions, {set.brier_rows, set.rows.labels(), [&](auto k) {
-                                                   return columns(k);
-                                                 }}));
+        summarize_set(request, set.predictions,
+                      {set.brier_rows, set.rows.labels(), [&](auto k) { return columns(k); }}));
   }
   add_conformal(sets, options, result.id, result.sets);
   PredictorResult calibrated;

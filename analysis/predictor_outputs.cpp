@@ -90,8 +90,7 @@ SetRows pooled_rows(const std::vector<SetRows>& members, SetDescription descript
     std::vector<MemberProbabilities> views;
     for (const auto& member : members) {
       ranges.push_back(member.range(first, n));
-      views.push_back(
-          {static_cast<std::int64_t>(views.size()), ranges.back()->probabilities()});
+      views.push_back({static_cast<std::int64_t>(views.size()), ranges.back()->probabilities()});
     }
     return RowValues{{}, pooled_probabilities(EnsembleView(views, n_classes, what))};
   };

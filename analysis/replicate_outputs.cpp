@@ -107,8 +107,8 @@ std::size_t index_of_set(const NetworkData& network, const std::string& set) {
 
 }  // namespace
 
-Predictions read_predictions(const Sweep& sweep, const RunDirectory& run, const ReplicateChoice& choice,
-                        const std::string& set) {
+Predictions read_predictions(const Sweep& sweep, const RunDirectory& run,
+                             const ReplicateChoice& choice, const std::string& set) {
   const auto& replicate = choose(sweep, choice);
   const MemberFiles files(run, member_ids(sweep, replicate));
   const auto ensemble = read_ensemble(predictor_id(sweep, replicate), files.members());

@@ -54,8 +54,8 @@ std::shared_ptr<const RowRange> SetRows::read_range(std::int64_t first, std::int
   range->first_row = first;
   range->n_rows = n;
   if (!labels().empty()) {
-    range->labels = std::span(labels()).subspan(static_cast<std::size_t>(first),
-                                                static_cast<std::size_t>(n));
+    range->labels =
+        std::span(labels()).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(n));
   }
   return range;
 }

@@ -27,7 +27,7 @@ struct SummaryRequest {
 
 /// What Full needs beyond the predictions; without rows, nothing of it.
 struct FullSummaryInput {
-  std::span<const double> brier_rows;  ///< [n]
+  std::span<const double> brier_rows;    ///< [n]
   std::span<const std::int32_t> labels;  ///< [n]
   /// The probabilities of one class, [n]; valid until the next call.
   std::function<std::span<const double>(std::int64_t)> class_column;

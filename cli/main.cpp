@@ -1,21 +1,15 @@
 // The `calsweep` command: parses the command line, runs one subcommand, maps failures to exit
 // codes.
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cstdio>
 #include <exception>
-#include <string>
-#include <vector>
 
 #include "analysis/query/table_format.hpp"
 #include "cli/commands.hpp"
 #include "cli/import_command.hpp"
+#include "cli/unknown_command.hpp"
 #include "sweeps/errors.hpp"
 #include "sweeps/log.hpp"
-#include "sweeps/nearest_name.hpp"
 #include "sweeps/version.hpp"
 
 namespace calsweep::cli {
@@ -251,18 +245,6 @@ void add_doctor(CLI::App& app, int& exit_code) {
   command->add_option("DIR", directory, "a run directory, or where one will be (default: here)");
   command->add_flag("--json", json, "print JSON");
   command->callback([&] { exit_code = doctor(directory, json); });
-}
-
-// CLI11 only says that a subcommand is required. Before it, there are flags alone.
-void check_command(const CLI::App& app, int argc, char** argv) {
-  const std::vector<std::string> words(argv + 1, argv + argc);
-  const auto word = std::find_if(words.begin(), words.end(),
-                                 [](const auto& text) { return !text.starts_with('-'); });
-  std::vector<std::string> names;
-  for (const auto* command : app.get_subcommands({})) names.push_back(command->get_name());
-  if (word == words.end() || std::find(names.begin(), names.end(), *word) != names.end()) return;
-  throw UsageError(fmt::format("there is no command '{}'; {}there are: {}", *word,
-                               did_you_mean(nearest_name(*word, names)), fmt::join(names, ", ")));
 }
 
 int parse_and_run(int argc, char** argv) {

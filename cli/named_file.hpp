@@ -1,5 +1,5 @@
-// Files that are named on the command line. What is named wrongly is a wrong argument (exit code 2),
-// whatever the command; what fails while it works is an I/O error (3).
+// Files that are named on the command line. What is named wrongly is a wrong argument (exit code
+// 2), whatever the command; what fails while it works is an I/O error (3).
 #pragma once
 
 #include <filesystem>

@@ -6,8 +6,8 @@
 #include <functional>
 
 #include "cli/commands.hpp"
-#include "cli/named_file.hpp"
 #include "cli/import_command.hpp"
+#include "cli/named_file.hpp"
 #include "cli/run_preparation.hpp"
 #include "orchestrator/run_sweep.hpp"
 #include "orchestrator/status_file.hpp"

@@ -177,9 +177,9 @@ ConformalPredictor ConformalPredictor::calibrate(ConformalOptions options,
 
 void ConformalPredictor::append_scores(const ConformalOptions& options,
                                        std::span<const double> probabilities,
-                                       std::int64_t n_classes,
-                                       std::span<const std::int32_t> labels, std::string_view set,
-                                       ConformalDraws& draws, std::vector<double>& scores) {
+                                       std::int64_t n_classes, std::span<const std::int32_t> labels,
+                                       std::string_view set, ConformalDraws& draws,
+                                       std::vector<double>& scores) {
   const LabelledRows rows(probabilities, n_classes, labels, set);
   if (labels.size() != rows.n()) {
     throw FormatError(fmt::format("{}: conformal calibration needs a label for every row", set));

@@ -72,9 +72,8 @@ void CsvLines::check_text(std::string_view line) const {
   });
   if (at == line.end()) return;
   if (*at == '\r') {
-    throw FormatError(
-        fmt::format("{}: line {} holds a carriage return: end lines with \\n or \\r\\n", name_,
-                    line_number_));
+    throw FormatError(fmt::format(
+        "{}: line {} holds a carriage return: end lines with \\n or \\r\\n", name_, line_number_));
   }
   throw FormatError(
       fmt::format("{}: line {} holds the byte 0x{:02x}, so this is no text: compressed files and "

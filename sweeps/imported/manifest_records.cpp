@@ -39,7 +39,7 @@ void ManifestParser::read_record(const toml::table& table) {
   record.line = static_cast<std::uint32_t>(table.source().begin.line);
   record.tolerance = default_tolerance_;
   static const Names kKeys = {"method",    "seed", "seeds",      "cell", "outputs",
-                              "tolerance", "test", "validation", "ood", "odin"};
+                              "tolerance", "test", "validation", "ood",  "odin"};
   for (const auto& [key, node] : in_file_order(table)) {
     if (std::find(kKeys.begin(), kKeys.end(), key->str()) == kKeys.end()) {
       document_.report_unknown(*key, "[[record]]", kKeys);

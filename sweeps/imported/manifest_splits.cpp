@@ -51,8 +51,9 @@ void ManifestParser::read_ood_splits(const toml::node& node, const std::string& 
 // [[record.odin]]: one setting, and the logits of the perturbed inputs of some sets.
 void ManifestParser::read_odin(const toml::node& node, Record& record) {
   if (record.outputs != Outputs::Logits) {
-    document_.report(node, "'record.odin' needs outputs = \"logits\": the score of ODIN divides "
-                           "logits by a temperature");
+    document_.report(node,
+                     "'record.odin' needs outputs = \"logits\": the score of ODIN divides "
+                     "logits by a temperature");
     return;
   }
   const auto* list = node.as_array();
@@ -70,7 +71,8 @@ void ManifestParser::read_odin_setting(const toml::table& table, Record& record)
   const auto number = [&](const char* key, double& value) {
     const auto* node = table.get(key);
     if (node != nullptr) {
-      value = document_.real(*node, fmt::format("record.odin.{}", key), 1e-300, 1e300).value_or(1.0);
+      value =
+          document_.real(*node, fmt::format("record.odin.{}", key), 1e-300, 1e300).value_or(1.0);
       return;
     }
     value = 1.0;
@@ -105,8 +107,9 @@ void ManifestParser::check_odin_splits(const toml::table& table, std::size_t fir
                        [&](const auto& split) { return split.set == set; });
   };
   if (first == record.splits.size()) {
-    document_.report(table, "'record.odin' names no set: add test = \"odin.npy\" and the "
-                            "out-of-distribution sets, as in ood.svhn = \"odin.svhn.npy\"");
+    document_.report(table,
+                     "'record.odin' names no set: add test = \"odin.npy\" and the "
+                     "out-of-distribution sets, as in ood.svhn = \"odin.svhn.npy\"");
   }
   for (std::size_t s = first; s < record.splits.size(); ++s) {
     const auto& set = record.splits[s].set;

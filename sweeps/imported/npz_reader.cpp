@@ -47,8 +47,8 @@ std::string chosen_key(zip_t* archive, const std::string& key, const std::string
   if (key.empty() && keys.size() == 1) return keys.front();
   const auto n = std::count(keys.begin(), keys.end(), key);
   if (n > 1) {
-    throw FormatError(fmt::format(
-        "{} holds {} arrays called '{}': save it again with numpy.savez", file, n, key));
+    throw FormatError(fmt::format("{} holds {} arrays called '{}': save it again with numpy.savez",
+                                  file, n, key));
   }
   if (n == 1) return key;
   const std::string holds =

@@ -155,9 +155,8 @@ void OutputChecks::check_logits(std::span<const double> row, std::int64_t index)
                               row[c], c));
   }
   all_in_unit_interval_ =
-      all_in_unit_interval_ && std::all_of(row.begin(), row.end(), [](double z) {
-        return z >= 0.0 && z <= 1.0;
-      });
+      all_in_unit_interval_ &&
+      std::all_of(row.begin(), row.end(), [](double z) { return z >= 0.0 && z <= 1.0; });
   double sum = 0.0;
   all_look_like_probabilities_ =
       all_look_like_probabilities_ && sums_to_one(row, default_tolerance(NumberKind::Float16), sum);

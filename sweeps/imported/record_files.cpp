@@ -149,9 +149,8 @@ void check_odin_rows(const Record& record, const RecordContent& content) {
   for (std::size_t i = 0; i < content.splits.size(); ++i) {
     const auto odin = parse_odin_set(content.splits[i].set);
     if (!odin) continue;
-    const auto base =
-        std::find_if(content.splits.begin(), content.splits.end(),
-                     [&](const auto& split) { return split.set == odin->of; });
+    const auto base = std::find_if(content.splits.begin(), content.splits.end(),
+                                   [&](const auto& split) { return split.set == odin->of; });
     if (base == content.splits.end() || base->n_rows == content.splits[i].n_rows) continue;
     throw FormatError(fmt::format(
         "the ODIN logits of '{}' ({}) have {} rows, the set itself has {}: row i of both must be "

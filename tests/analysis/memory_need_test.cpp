@@ -64,9 +64,7 @@ TEST(MemoryReservation, those_that_do_not_fit_together_wait) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
     --inside;
   };
-  {
-    std::jthread first(work), second(work), third(work);
-  }
+  { std::jthread first(work), second(work), third(work); }
   EXPECT_EQ(most, 1);
 }
 

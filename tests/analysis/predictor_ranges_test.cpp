@@ -95,8 +95,8 @@ class UnitFile {
 AnalysisOptions all_options() {
   AnalysisOptions options;
   options.resamples = 20;
-  options.calibrators = {"temperature", "vector",   "matrix", "histogram-binning",
-                         "isotonic",    "isotonic-top-label", "beta"};
+  options.calibrators = {"temperature",        "vector", "matrix", "histogram-binning", "isotonic",
+                         "isotonic-top-label", "beta"};
   return options;
 }
 
@@ -173,8 +173,8 @@ TEST(PredictorRanges, what_is_too_large_for_a_fit_has_a_reason) {
 TEST(Odin, scores_are_those_of_the_perturbed_logits_at_their_temperature) {
   const UnitFile file({});
   const auto result = network(file, {});
-  const auto in = ood_scores(logits_of(std::string("a") + kOdin + "test", 157, true), kClasses,
-                             1000.0, "in");
+  const auto in =
+      ood_scores(logits_of(std::string("a") + kOdin + "test", 157, true), kClasses, 1000.0, "in");
   const auto out = ood_scores(logits_of(std::string("a") + kOdin + "ood/noise", 64, false),
                               kClasses, 1000.0, "out");
   const auto expected = detection(in.max_softmax, out.max_softmax, "ODIN");
