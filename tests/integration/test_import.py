@@ -7,6 +7,7 @@ import gzip
 import math
 import os
 import random
+import resource
 import shutil
 import struct
 import subprocess
@@ -494,6 +495,24 @@ class Warnings(ImportTest):
                               "set_name = 'test' AND metric = 'distinct_members' ORDER BY seed")
         self.assertEqual(marked, [(0, 1.0), (1, 2.0)])
         self.assertIn("'pairs' have members", self.calsweep("analyze", "pairs").stderr)  # up to date
+
+
+class Memory(ImportTest):
+    def test_what_does_not_fit_is_refused_before_the_work(self):
+        rows = 4_000_000
+        header = f"{{'descr': '<f2', 'fortran_order': False, 'shape': ({rows}, 2), }}"
+        self.write("x.npy", npy_bytes([], "<f2", header=header) + struct.pack("<2e", -1.5, 2.0) * rows)
+        header = f"{{'descr': '|i1', 'fortran_order': False, 'shape': ({rows},), }}"
+        self.write("y.npy", npy_bytes([], "|i1", header=header) + bytes(rows))
+        run = self.import_into("large", test="x.npy", labels="y.npy", outputs="logits")
+        limit = 900 << 20
+
+        def with_limit(*arguments):
+            return self.calsweep(*arguments, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
+        if with_limit("--version").returncode != 0:
+            self.skipTest("this build does not run in 900 MiB of address space")
+        self.assert_refused(with_limit("analyze", "large"), 1, "its analysis needs about 1.1 GiB of memory, but 0.", "GiB are free")
+        self.assertEqual(program.rows(run / "results.db", "SELECT count(*) FROM metric"), [(0,)])
 
 
 class Odin(ImportTest):
