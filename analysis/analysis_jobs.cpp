@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "analysis/memory_need.hpp"
 #include "analysis/predictor_analysis.hpp"
 #include "analysis/predictor_data.hpp"
 #include "analysis/results/results_line.hpp"
@@ -29,13 +30,6 @@ AnalysisProblem problem(std::string predictor, const std::string& file,
   return {std::move(predictor), file, message};
 }
 
-// The HDF5 library as packaged is not thread-safe: whoever opens, reads or closes a unit file holds
-// this.
-std::mutex& file_library() {
-  static std::mutex mutex;
-  return mutex;
-}
-
 std::vector<ResultsLine> run_unit(const AnalysisJob& job, const RunDirectory& run) {
   std::vector<ResultsLine> lines;
   const std::string file_name = file_in_run(job.unit);
@@ -47,6 +41,7 @@ std::vector<ResultsLine> run_unit(const AnalysisJob& job, const RunDirectory& ru
       try {
         const auto network = read_network(file, id);
         lock.unlock();
+        const MemoryReservation room(bytes_needed(network, job.options), "trial " + id.str());
         lines.emplace_back(analyze_network(network, job.options));
       } catch (const CalsweepError& error) {
         lines.emplace_back(problem(id.str(), file_name, error.what()));
@@ -103,9 +98,13 @@ std::vector<ResultsLine> run_ensembles(const AnalysisJob& job, const RunDirector
       const auto members = open_members(task, files);
       if (members.empty()) continue;
       const auto ensemble = read_ensemble(task.id, members);
-      files.trim();
       lock.unlock();
-      lines.emplace_back(analyze_ensemble(ensemble, job.options));
+      {
+        const MemoryReservation room(bytes_needed(ensemble, job.options), "ensemble " + task.id);
+        lines.emplace_back(analyze_ensemble(ensemble, job.options));
+      }
+      lock.lock();
+      files.trim();
     } catch (const CalsweepError& error) {
       lines.emplace_back(problem(task.id, "", error.what()));
     }

@@ -1,6 +1,8 @@
 // Part of derived_results.hpp: post-hoc calibrators.
 #include <fmt/format.h>
 
+#include <optional>
+
 #include "analysis/calibrators/calibrator.hpp"
 #include "analysis/calibrators/cross_fitting.hpp"
 #include "analysis/derived_results.hpp"
@@ -13,16 +15,37 @@ namespace {
 constexpr std::string_view kNoValidation =
     "no validation split: set data.validation_size, or analysis.cross_fitting_folds";
 
+Predictions predictions_of(const CalibratedOutputs& outputs, std::span<const std::int32_t> labels,
+                           const std::string& what) {
+  if (outputs.probabilities.empty()) {
+    return predict_from_top_label(outputs.confidence, outputs.predicted, outputs.n_classes, labels,
+                                  what);
+  }
+  return predict_from_probabilities(std::span<const double>(outputs.probabilities),
+                                    outputs.n_classes, labels, what);
+}
+
 class Calibration {
  public:
   Calibration(const std::vector<SetOutputs>& sets, const AnalysisOptions& options,
               PredictorResult& result)
-      : sets_(sets), options_(options), result_(result) {}
+      : sets_(sets),
+        options_(options),
+        result_(result),
+        test_(find_set(sets, "test")),
+        validation_(find_set(sets, "validation")) {
+    if (validation_ != nullptr && validation_->rows.labels().empty()) validation_ = nullptr;
+    const auto* fitted_on = validation_ != nullptr            ? validation_
+                            : options.cross_fitting_folds > 0 ? test_
+                                                              : nullptr;
+    if (fitted_on == nullptr || options.calibrators.empty()) return;
+    too_large_ = too_large_to_fit(fitted_on->rows);
+    if (too_large_.empty()) logits_.emplace(fitted_on->rows);
+  }
 
   void run(const std::string& name) {
-    const auto* validation = find_set(sets_, "validation");
-    if (validation != nullptr && !validation->labels.empty()) {
-      from_validation(name, *validation);
+    if (validation_ != nullptr) {
+      from_validation(name);
     } else if (options_.cross_fitting_folds > 0) {
       by_cross_fitting(name);
     } else {
@@ -31,44 +54,59 @@ class Calibration {
   }
 
  private:
-  void from_validation(const std::string& name, const SetOutputs& validation) {
-    CalibrationResult calibration{name, "validation", "", {}};
+  void from_validation(const std::string& name) {
+    CalibrationResult calibration{name, "validation", too_large_, {}};
+    if (too_large_.empty()) fit_on_validation(name, calibration);
+    result_.calibrations.push_back(std::move(calibration));
+  }
+
+  void fit_on_validation(const std::string& name, CalibrationResult& calibration) {
+    const auto& rows = validation_->rows;
     const auto& definition = find_calibrator(name);
-    const auto fit = fit_calibrator(name, validation.logits, validation.n_classes,
-                                    validation.labels, validation.what);
+    const auto fit =
+        fit_calibrator(name, logits_->values(), rows.n_classes(), rows.labels(), rows.what());
     if (fit.calibrator == nullptr) {
       calibration.null_reason = fit.reason;
-    } else {
-      add_parameters(fit.calibrator->parameters, calibration);
-      for (const auto& set : sets_) {
-        if (&set == &validation || (is_ood(set.set) && !definition.applies_to_ood)) continue;
-        result_.sets.push_back(
-            summarize_calibrated(set, fit.calibrator->apply(set.logits, set.n_classes, set.what),
-                                 name, result_.id, options_.resamples));
+      return;
+    }
+    add_parameters(fit.calibrator->parameters, calibration);
+    for (const auto& set : sets_) {
+      if (&set == validation_ || (is_ood(set.set()) && !definition.applies_to_ood)) continue;
+      const auto apply = [&](const RowRange& range) {
+        return fit.calibrator->apply(range.logits(), set.rows.n_classes(), range.what);
+      };
+      result_.sets.push_back(summarize_calibrated(set.rows, apply, request_of(set.set(), name)));
+    }
+  }
+
+  void by_cross_fitting(const std::string& name) {
+    if (test_ == nullptr) return;
+    const auto& rows = test_->rows;
+    CalibrationResult calibration{
+        name, fmt::format("test, {} folds", options_.cross_fitting_folds), too_large_, {}};
+    if (too_large_.empty()) {
+      const auto fitted = cross_fit(name, logits_->values(), rows.n_classes(), rows.labels(),
+                                    rows.what(), {}, options_.cross_fitting_folds);
+      add_parameters(fitted.parameters, calibration);
+      calibration.null_reason = fitted.reason;
+      if (fitted.reason.empty()) {
+        const auto predictions = predictions_of(fitted.outputs, rows.labels(), rows.what());
+        result_.sets.push_back(summarize_set(request_of(rows.set(), name), predictions));
       }
     }
     result_.calibrations.push_back(std::move(calibration));
   }
 
-  void by_cross_fitting(const std::string& name) {
-    const auto* test = find_set(sets_, "test");
-    if (test == nullptr) return;
-    CalibrationResult calibration{
-        name, fmt::format("test, {} folds", options_.cross_fitting_folds), "", {}};
-    const auto fitted = cross_fit(name, test->logits, test->n_classes, test->labels, test->what, {},
-                                  options_.cross_fitting_folds);
-    add_parameters(fitted.parameters, calibration);
-    calibration.null_reason = fitted.reason;
-    if (fitted.reason.empty()) {
-      result_.sets.push_back(
-          summarize_calibrated(*test, fitted.outputs, name, result_.id, options_.resamples));
-    }
-    result_.calibrations.push_back(std::move(calibration));
+  SummaryRequest request_of(const std::string& set, const std::string& calibrator) const {
+    return {set, calibrator, Detail::Main, options_.resamples, result_.id};
   }
 
   const std::vector<SetOutputs>& sets_;
   const AnalysisOptions& options_;
   PredictorResult& result_;
+  const SetOutputs *test_, *validation_;
+  std::string too_large_;              // why no calibrator is fitted, or empty
+  std::optional<WholeLogits> logits_;  // of what they are fitted on
 };
 
 }  // namespace
@@ -81,17 +119,14 @@ void add_parameters(const std::vector<CalibratorParameter>& parameters,
   }
 }
 
-PredictionSetResult summarize_calibrated(const SetOutputs& set, const CalibratedOutputs& outputs,
-                                         const std::string& calibrator, const std::string& id,
-                                         std::int64_t resamples) {
-  const auto predictions =
-      outputs.probabilities.empty()
-          ? predict_from_top_label(outputs.confidence, outputs.predicted, set.n_classes, set.labels,
-                                   set.what)
-          : predict_from_probabilities(std::span<const double>(outputs.probabilities),
-                                       set.n_classes, set.labels, set.what);
-  return summarize_set({set.set, calibrator, Detail::Main, resamples, id}, predictions,
-                       outputs.probabilities, set.labels);
+PredictionSetResult summarize_calibrated(
+    const SetRows& rows, const std::function<CalibratedOutputs(const RowRange&)>& apply,
+    const SummaryRequest& request) {
+  PredictionSum sum(rows, RowDetail::Correctness);
+  rows.for_each_range([&](const RowRange& range) {
+    sum.add(predictions_of(apply(range), range.labels, range.what));
+  });
+  return summarize_set(request, sum.take());
 }
 
 void add_calibrated(const std::vector<SetOutputs>& sets, const AnalysisOptions& options,

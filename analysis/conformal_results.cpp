@@ -53,16 +53,39 @@ void add_reason(const std::string& reason, const std::string& score, PredictionS
   }
 }
 
+ConformalPredictor calibrated_on(const SetRows& validation, const ConformalOptions& options) {
+  ConformalDraws draws(options, validation.set());
+  std::vector<double> scores;
+  scores.reserve(static_cast<std::size_t>(validation.n_rows()));
+  validation.for_each_range([&](const RowRange& range) {
+    ConformalPredictor::append_scores(options, range.probabilities(), validation.n_classes(),
+                                      range.labels, range.what, draws, scores);
+  });
+  return ConformalPredictor::from_scores(options, validation.n_classes(), scores);
+}
+
+PredictionSets sets_of(const SetRows& rows, const ConformalPredictor& predictor) {
+  PredictionSets sets{rows.n_classes(), {}, {}};
+  sets.size.reserve(static_cast<std::size_t>(rows.n_rows()));
+  sets.covered.reserve(rows.labels().size());
+  ConformalDraws draws(predictor.options(), rows.set());
+  rows.for_each_range([&](const RowRange& range) {
+    predictor.append_sets(range.probabilities(), range.labels, range.what, draws, sets);
+  });
+  return sets;
+}
+
 }  // namespace
 
 void add_conformal(const std::vector<SetOutputs>& sets, const AnalysisOptions& options,
                    const std::string& id, std::vector<PredictionSetResult>& results) {
   const auto* validation = find_set(sets, "validation");
   for (std::size_t s = 0; s < sets.size(); ++s) {
-    if (sets[s].set != "test") continue;
+    const auto& rows = sets[s].rows;
+    if (rows.set() != "test") continue;
     for (const auto score : kScores) {
       const std::string name(to_string(score));
-      if (validation == nullptr || validation->labels.empty()) {
+      if (validation == nullptr || validation->rows.labels().empty()) {
         add_reason("no validation split to calibrate prediction sets on", name, results[s]);
         continue;
       }
@@ -70,12 +93,9 @@ void add_conformal(const std::vector<SetOutputs>& sets, const AnalysisOptions& o
       conformal.score = score;
       conformal.alpha = options.conformal_alpha;
       conformal.key = id;
-      const auto predictor =
-          ConformalPredictor::calibrate(conformal, validation->probabilities, validation->n_classes,
-                                        validation->labels, validation->set);
-      const auto predicted = predictor.predict(sets[s].probabilities, sets[s].labels, sets[s].set);
-      add_report(coverage_report(predicted, sets[s].labels, conformal.alpha), name, results[s]);
-      add_strata(predicted, sets[s].labels, name, results[s]);
+      const auto predicted = sets_of(rows, calibrated_on(validation->rows, conformal));
+      add_report(coverage_report(predicted, rows.labels(), conformal.alpha), name, results[s]);
+      add_strata(predicted, rows.labels(), name, results[s]);
     }
   }
 }

@@ -1,13 +1,16 @@
 // What is derived from the outputs of one predictor beyond the metrics of each set: detection of
-// out-of-distribution rows, conformal prediction sets, post-hoc calibration.
+// out-of-distribution rows, conformal prediction sets, post-hoc calibration. All of it streams over
+// the rows; only fits hold a set as a whole (RowLimits::values_of_fit).
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "analysis/calibrators/calibrator.hpp"
 #include "analysis/predictor_outputs.hpp"
 #include "analysis/results/results_line.hpp"
+#include "analysis/set_summary.hpp"
 #include "sweeps/sweep.hpp"
 
 namespace calsweep::analysis {
@@ -17,6 +20,11 @@ namespace calsweep::analysis {
 /// in the same order.
 void add_detection(const std::vector<SetOutputs>& sets, double temperature,
                    std::vector<PredictionSetResult>& results);
+
+/// The same by the scores of ODIN: `odin` holds the sets "odin/…" of the network, whose rows are
+/// those of the test and OOD sets among `sets`.
+void add_odin_detection(const std::vector<SetOutputs>& sets, const std::vector<SetRows>& odin,
+                        std::vector<PredictionSetResult>& results);
 
 /// Adds coverage and size of prediction sets to the results of the test set: calibrated on
 /// "validation", at 1 - options.conformal_alpha. `id` keys the draws.
@@ -32,11 +40,10 @@ void add_calibrated(const std::vector<SetOutputs>& sets, const AnalysisOptions& 
 void add_parameters(const std::vector<CalibratorParameter>& parameters,
                     CalibrationResult& calibration);
 
-/// The metrics of a set through a calibrator. `id`: of the predictor; `resamples`: of floors and
-/// intervals.
-PredictionSetResult summarize_calibrated(const SetOutputs& set, const CalibratedOutputs& outputs,
-                                         const std::string& calibrator, const std::string& id,
-                                         std::int64_t resamples);
+/// The metrics of a set through a calibrator, which `apply` is to a range of rows.
+PredictionSetResult summarize_calibrated(
+    const SetRows& rows, const std::function<CalibratedOutputs(const RowRange&)>& apply,
+    const SummaryRequest& request);
 
 /// The fitted temperature of a result, or 0.
 double fitted_temperature(const PredictorResult& result);

@@ -1,12 +1,21 @@
 // Part of derived_results.hpp: out-of-distribution detection.
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <map>
 #include <optional>
 
 #include "analysis/derived_results.hpp"
 #include "analysis/ood/detection.hpp"
+#include "analysis/ood/odin_sets.hpp"
 
 namespace calsweep::analysis {
 namespace {
+
+constexpr OodScore kOfLogits[] = {OodScore::MaxSoftmax, OodScore::NegativeEntropy,
+                                  OodScore::MaxLogit, OodScore::Energy};
+constexpr OodScore kOfProbabilities[] = {OodScore::MaxSoftmax, OodScore::NegativeEntropy};
+constexpr OodScore kTempered[] = {OodScore::MaxSoftmax, OodScore::Energy};
 
 void add(PredictionSetResult& result, const char* metric, const std::string& score,
          const Measured& value) {
@@ -36,16 +45,47 @@ struct TemperedScores {
   OodScores raw, tempered;
 };
 
-TemperedScores all_scores(const SetOutputs& set, double temperature) {
-  TemperedScores made{scores_of(set), {}};
-  if (temperature > 0.0) {
-    made.tempered = ood_scores(set.logits, set.n_classes, temperature, set.what);
-  }
+TemperedScores all_scores(const SetRows& rows, double temperature) {
+  TemperedScores made;
+  made.raw = rows.has_logits() ? scores_of(rows, kOfLogits) : scores_of(rows, kOfProbabilities);
+  if (temperature > 0.0) made.tempered = tempered_scores_of(rows, temperature, kTempered);
   return made;
 }
 
-void add_without_test(PredictionSetResult& result) {
-  add(result, "auroc", "max_softmax", Measured::none("no logits of the test set"));
+void add_reason(PredictionSetResult& result, const std::string& score, const char* reason) {
+  add(result, "auroc", score, Measured::none(reason));
+}
+
+/// One setting of ODIN, and the score names it has in results.db.
+struct OdinSetting {
+  double temperature = 0.0, epsilon = 0.0;
+  auto operator<=>(const OdinSetting&) const = default;
+
+  std::string score() const { return fmt::format("odin, T={}, eps={}", temperature, epsilon); }
+  std::string energy() const {
+    return fmt::format("odin energy, T={}, eps={}", temperature, epsilon);
+  }
+};
+
+using SetsOfSetting = std::map<std::string, const SetRows*>;  // by the set they perturb
+
+void add_odin_scores(const OdinSetting& setting, const SetsOfSetting& perturbed,
+                     const std::vector<SetOutputs>& sets,
+                     std::vector<PredictionSetResult>& results) {
+  const auto test = perturbed.find("test");
+  std::optional<OodScores> in;  // once for all OOD sets
+  for (std::size_t s = 0; s < sets.size(); ++s) {
+    const auto at = perturbed.find(sets[s].set());
+    if (!is_ood(sets[s].set()) || at == perturbed.end()) continue;
+    if (test == perturbed.end()) {
+      add_reason(results[s], setting.score(), "no ODIN logits of the test set at this setting");
+      continue;
+    }
+    if (!in) in = tempered_scores_of(*test->second, setting.temperature, kTempered);
+    const auto out = tempered_scores_of(*at->second, setting.temperature, kTempered);
+    add_score(in->max_softmax, out.max_softmax, setting.score(), at->second->what(), results[s]);
+    add_score(in->energy, out.energy, setting.energy(), at->second->what(), results[s]);
+  }
 }
 
 }  // namespace
@@ -55,24 +95,37 @@ void add_detection(const std::vector<SetOutputs>& sets, double temperature,
   const auto* test = find_set(sets, "test");
   std::optional<TemperedScores> in;  // once for all OOD sets
   for (std::size_t s = 0; s < sets.size(); ++s) {
-    if (!is_ood(sets[s].set)) continue;
+    const auto& rows = sets[s].rows;
+    if (!is_ood(rows.set())) continue;
     if (test == nullptr) {
-      add_without_test(results[s]);
+      add_reason(results[s], "max_softmax", "no logits of the test set");
       continue;
     }
-    if (!in) in = all_scores(*test, temperature);
-    const auto out = all_scores(sets[s], temperature);
+    if (!in) in = all_scores(test->rows, temperature);
+    const auto out = all_scores(rows, temperature);
     for (const auto& definition : ood_score_definitions()) {
-      if (definition.needs_logits && !sets[s].has_logits) continue;
+      if (definition.needs_logits && !rows.has_logits()) continue;
       add_score(in->raw.of(definition.score), out.raw.of(definition.score),
-                std::string(definition.key), sets[s].what, results[s]);
+                std::string(definition.key), rows.what(), results[s]);
     }
     if (!(temperature > 0.0)) continue;
     add_score(in->tempered.max_softmax, out.tempered.max_softmax, "max_softmax, calibrated",
-              sets[s].what, results[s]);
-    if (!sets[s].has_logits) continue;
-    add_score(in->tempered.energy, out.tempered.energy, "energy, calibrated", sets[s].what,
+              rows.what(), results[s]);
+    if (!rows.has_logits()) continue;
+    add_score(in->tempered.energy, out.tempered.energy, "energy, calibrated", rows.what(),
               results[s]);
+  }
+}
+
+void add_odin_detection(const std::vector<SetOutputs>& sets, const std::vector<SetRows>& odin,
+                        std::vector<PredictionSetResult>& results) {
+  std::map<OdinSetting, SetsOfSetting> settings;
+  for (const auto& rows : odin) {
+    const auto name = parse_odin_set(rows.set());
+    if (name) settings[{name->temperature, name->epsilon}][name->of] = &rows;
+  }
+  for (const auto& [setting, perturbed] : settings) {
+    add_odin_scores(setting, perturbed, sets, results);
   }
 }
 

@@ -1,5 +1,5 @@
-// One network or one ensemble: from logits to its results. Pure computing on data in memory; which
-// metrics there are: metrics/metric_definitions.hpp.
+// One network or one ensemble: from logits to its results. Which metrics there are:
+// metrics/metric_definitions.hpp.
 #pragma once
 
 #include "analysis/predictor_data.hpp"
@@ -16,9 +16,21 @@ PredictorResult analyze_network(const NetworkData& network, const AnalysisOption
 /// also if a member diverged.
 PredictorResult analyze_ensemble(const EnsembleData& ensemble, const AnalysisOptions& options);
 
-/// The pooled outputs of one set, by its index in the members' sets; with those of the members if
-/// `members` is given.
-SetOutputs pooled_outputs(const EnsembleData& ensemble, std::size_t set,
-                          std::vector<SetOutputs>* members = nullptr);
+/// The sets of the members, set by set, and the pooled rows of each. Read what the members' files
+/// hold: neither copied nor moved, as its sets refer to it.
+class PooledSets {
+ public:
+  explicit PooledSets(const EnsembleData& ensemble);
+  PooledSets(const PooledSets&) = delete;
+  PooledSets& operator=(const PooledSets&) = delete;
+
+  std::size_t size() const { return members_.size(); }
+  const std::vector<SetRows>& members(std::size_t set) const { return members_[set]; }
+  SetRows pooled(std::size_t set) const;
+
+ private:
+  const EnsembleData& ensemble_;
+  std::vector<std::vector<SetRows>> members_;
+};
 
 }  // namespace calsweep::analysis

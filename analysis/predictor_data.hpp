@@ -1,37 +1,34 @@
-// What the analysis reads of one network or ensemble before it computes: plain vectors, so that
-// computing needs no open file and threads need the file library one at a time only.
+// What the analysis reads of one network or ensemble: labels and names at once, outputs when they
+// are asked for (set_rows.hpp). The unit files must stay open until then.
 #pragma once
 
 #include <cstdint>
+#include <mutex>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "analysis/results/results_line.hpp"
+#include "analysis/set_rows.hpp"
 #include "sweeps/unit_file.hpp"
 
 namespace calsweep::analysis {
 
-/// One input set seen by one network.
-struct SetData {
-  std::string set;                    ///< "test", "validation", "ood/mnist"
-  std::vector<float> logits;          ///< [n_rows, n_classes] row-major
-  std::vector<double> probabilities;  ///< the same shape, if the file holds these; then `logits`
-                                      ///< are their log_probabilities()
-  std::vector<std::int32_t> labels;   ///< [n_rows]; empty for "ood/…"
-  std::string what;                   ///< names trial and set in messages
-};
+/// The HDF5 library as packaged is not thread-safe: whoever opens, reads or closes a unit file
+/// holds this. SetRows of unit files lock it themselves.
+std::mutex& file_library();
 
 struct NetworkData {
   std::string id;
   std::int64_t n_classes = 0;
   NetworkOrigin origin;
-  std::vector<SetData> sets;  ///< sorted by name; empty for a diverged network
+  std::vector<SetRows> sets;  ///< sorted by name; empty for a diverged network
 };
 
-/// Everything about one trial of an open unit file. Throws FormatError (rows without labels,
-/// damage), naming trial and set.
-NetworkData read_network(const UnitFileReader& file, const TrialId& id);
+/// Everything about one trial of an open unit file, which must outlive it. Throws FormatError (rows
+/// without labels, damage), naming trial and set. The caller holds file_library().
+NetworkData read_network(const UnitFileReader& file, const TrialId& id,
+                         const RowLimits& limits = {});
 
 /// A member of an ensemble and the open file that holds it.
 struct EnsembleMember {
@@ -45,8 +42,10 @@ struct EnsembleData {
   std::vector<NetworkData> members;  ///< in the order given; the same sets and labels in each
 };
 
-/// Throws FormatError, also for members that were not evaluated on the same sets and labels.
-EnsembleData read_ensemble(const std::string& id, std::span<const EnsembleMember> members);
+/// Without the sets of ODIN, which are of one network. Throws FormatError, also for members that
+/// were not evaluated on the same sets and labels. The caller holds file_library().
+EnsembleData read_ensemble(const std::string& id, std::span<const EnsembleMember> members,
+                           const RowLimits& limits = {});
 
 /// Identity of an ensemble: a hash of its members' trial ids, in order.
 std::string ensemble_id(std::span<const TrialId> members);

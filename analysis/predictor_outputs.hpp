@@ -1,10 +1,9 @@
 // One input set as a predictor gives it, in the forms that the summaries need. Networks, imported
-// probabilities and ensembles differ only in how this is made.
+// probabilities and ensembles differ only in where their rows come from.
 #pragma once
 
-#include <cstdint>
+#include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "analysis/metrics/predictions.hpp"
@@ -13,37 +12,60 @@
 
 namespace calsweep::analysis {
 
-struct SetOutputs {
-  std::string set, what;
-  std::int64_t n_classes = 0;
-  std::vector<std::int32_t> labels;   ///< [n]; empty for "ood/…"
-  std::vector<float> logits;          ///< [n, n_classes]; of probabilities their logarithms
-  std::vector<double> probabilities;  ///< [n, n_classes]
-  Predictions predictions;
-  bool has_logits = false;  ///< false: max-logit and energy do not exist
+/// What is kept per row beyond its confidence.
+enum class RowDetail {
+  Correctness,  ///< of labelled sets: 5 bytes a row
+  Losses        ///< NLL and Brier terms, too: 21 bytes a row
 };
 
-/// Of one network. Throws FormatError.
-SetOutputs outputs_of(const SetData& set, std::int64_t n_classes);
-/// Of class probabilities, such as those of an ensemble. Throws FormatError.
-SetOutputs outputs_of(std::string set, std::string what, std::int64_t n_classes,
-                      std::vector<std::int32_t> labels, std::vector<double> probabilities);
+struct SetOutputs {
+  SetRows rows;
+  /// Without `confidence` and `predicted`, which nothing downstream needs; `nll_rows` with Losses.
+  Predictions predictions;
+  std::vector<double> brier_rows;  ///< [n] sum over classes of (p - hit)^2; with Losses
 
-/// The least probability whose logarithm is taken, 2^-126: the smallest normal float32, ln of which
-/// is -87.34. A softmax in float32 that flushes subnormal numbers, as our trainer's, writes 0 for
-/// everything below, so a 0 says no more than "at most this". dirichletcal clips there too (`tiny`
-/// of the record's type); netcal clips at `eps`, 2.2e-16, which would also raise probabilities that
-/// are there to see. The same for float64 records: the type of a file does not change a fit.
-inline constexpr double kLeastProbability = 0x1p-126;
+  const std::string& set() const { return rows.set(); }
+  const std::string& what() const { return rows.what(); }
+};
 
-/// ln max(p, kLeastProbability) as float32: what stands in for logits where there are only
-/// probabilities (softmax of it is p again, to 1e-37).
-std::vector<float> log_probabilities(const std::vector<double>& probabilities);
+/// One pass over the rows. Throws FormatError.
+SetOutputs outputs_of(SetRows rows, RowDetail detail);
 
-/// Detection scores of the outputs as they are.
-OodScores scores_of(const SetOutputs& outputs);
+/// The members' ranges of one set, pooled: mean of probabilities. `members` must outlive it.
+SetRows pooled_rows(const std::vector<SetRows>& members, SetDescription description);
 
-/// The set of that name, or null.
-const SetOutputs* find_set(const std::vector<SetOutputs>& sets, std::string_view name);
+/// What is made of each range of rows, put together. No rows: those of an empty set.
+class PredictionSum {
+ public:
+  PredictionSum(const SetRows& rows, RowDetail detail);
+  void add(const Predictions& part);
+  Predictions take() { return std::move(total_); }
+
+ private:
+  RowDetail detail_;
+  Predictions total_;
+};
+
+/// The probabilities of a set class by class, as many classes in memory as fit 64 MiB: those that
+/// are asked for in ascending order are read once. `rows` must outlive it.
+class ClassColumns {
+ public:
+  explicit ClassColumns(const SetRows& rows);
+  /// Of class k: [n]; valid until the next call.
+  std::span<const double> operator()(std::int64_t k);
+
+ private:
+  void load(std::int64_t first);
+
+  const SetRows& rows_;
+  std::int64_t n_held_ = 1, first_ = 0;
+  std::vector<std::vector<double>> columns_;
+};
+
+/// Detection scores of the outputs as they are, in the order of the rows; those of `wanted` alone.
+OodScores scores_of(const SetRows& rows, std::span<const OodScore> wanted);
+/// The same of softmax(logits / temperature).
+OodScores tempered_scores_of(const SetRows& rows, double temperature,
+                             std::span<const OodScore> wanted);
 
 }  // namespace calsweep::analysis

@@ -98,8 +98,8 @@ class MemberFiles {
 std::size_t index_of_set(const NetworkData& network, const std::string& set) {
   std::vector<std::string> names;
   for (std::size_t s = 0; s < network.sets.size(); ++s) {
-    if (network.sets[s].set == set) return s;
-    names.push_back(network.sets[s].set);
+    if (network.sets[s].set() == set) return s;
+    names.push_back(network.sets[s].set());
   }
   throw UsageError(
       fmt::format("there is no set \"{}\"; there are: {}", set, fmt::join(names, ", ")));
@@ -107,14 +107,15 @@ std::size_t index_of_set(const NetworkData& network, const std::string& set) {
 
 }  // namespace
 
-SetOutputs read_outputs(const Sweep& sweep, const RunDirectory& run, const ReplicateChoice& choice,
-                        const std::string& set) {
+Predictions read_predictions(const Sweep& sweep, const RunDirectory& run,
+                             const ReplicateChoice& choice, const std::string& set) {
   const auto& replicate = choose(sweep, choice);
   const MemberFiles files(run, member_ids(sweep, replicate));
   const auto ensemble = read_ensemble(predictor_id(sweep, replicate), files.members());
   const auto index = index_of_set(ensemble.members.front(), set);
-  if (ensemble.members.size() > 1) return pooled_outputs(ensemble, index);
-  return outputs_of(ensemble.members.front().sets[index], ensemble.n_classes);
+  const auto& first = ensemble.members.front().sets[index];
+  if (ensemble.members.size() == 1) return outputs_of(first, RowDetail::Correctness).predictions;
+  return outputs_of(PooledSets(ensemble).pooled(index), RowDetail::Correctness).predictions;
 }
 
 std::string cell_label(const Sweep& sweep, std::int64_t cell) {

@@ -20,8 +20,9 @@ struct ReplicateChoice {
 
 /// Throws UsageError, saying what there is, if no or no single replicate matches; FormatError for
 /// damaged files or a set that is not there.
-SetOutputs read_outputs(const Sweep& sweep, const RunDirectory& run, const ReplicateChoice& choice,
-                        const std::string& set);
+/// Predictions without `confidence`, `predicted` and `nll_rows`.
+Predictions read_predictions(const Sweep& sweep, const RunDirectory& run,
+                             const ReplicateChoice& choice, const std::string& set);
 
 /// "depth=2 size=500", or "all" for a sweep without axes: as in the table `cell`.
 std::string cell_label(const Sweep& sweep, std::int64_t cell);

@@ -142,20 +142,23 @@ class Summary {
   }
 
   /// ACE, TACE and what belongs to classwise errors.
-  void add_classwise(const ConfidenceProfile& profile, std::span<const double> probabilities,
-                     std::span<const std::int32_t> labels) {
-    const auto cells = adaptive_cells(probabilities, predictions_.n_classes, labels);
+  void add_classwise(const FullSummaryInput& input) {
+    if (!input.too_large.empty()) {
+      for (const auto* metric : {"ace", "tace"}) add(metric, "", Measured::none(input.too_large));
+      return;
+    }
+    const auto cells =
+        adaptive_cells(input.probabilities, predictions_.n_classes, input.labels);
     add("ace", "", cells.all.error());
     add("tace", "", cells.thresholded.error());
     if (!has_uncertainty()) return;
-    const UncertaintyInput input{profile, predictions_, probabilities, labels};
-    add_classwise_uncertainty(input, cells, request_, result_.metrics);
+    add_classwise_uncertainty({predictions_.n_classes, input.probabilities, input.labels}, cells,
+                              request_, result_.metrics);
   }
 
-  void add_uncertainty(const ConfidenceProfile& profile, std::span<const double> probabilities,
-                       std::span<const std::int32_t> labels) {
+  void add_uncertainty(const ConfidenceProfile& profile, std::span<const double> brier_rows) {
     if (!has_uncertainty()) return;
-    const UncertaintyInput input{profile, predictions_, probabilities, labels};
+    const UncertaintyInput input{profile, predictions_, brier_rows};
     if (!is_full()) return add_cell_uncertainty(input, request_, result_.metrics);
     add_floors(input, request_, result_.metrics);
     add_intervals(input, request_, result_.metrics);
@@ -172,8 +175,7 @@ class Summary {
 }  // namespace
 
 PredictionSetResult summarize_set(const SummaryRequest& request, const Predictions& predictions,
-                                  std::span<const double> probabilities,
-                                  std::span<const std::int32_t> labels) {
+                                  const FullSummaryInput& input) {
   Summary summary(request, predictions);
   summary.add_of_all_rows();
   summary.add_classes();
@@ -188,12 +190,13 @@ PredictionSetResult summarize_set(const SummaryRequest& request, const Predictio
   const auto top_label = corp_brier(profile);
   summary.add_decomposition(top_label, "top-label");
   summary.add("root_brier", "top-label", root_of(top_label.score));
-  if (summary.is_full() && !probabilities.empty()) {
-    summary.add_decomposition(corp_multiclass_brier(probabilities, predictions.n_classes, labels),
-                              "multi-class");
-    summary.add_classwise(profile, probabilities, labels);
+  if (summary.is_full() && predictions.n_rows() > 0) {
+    summary.add_decomposition(
+        corp_multiclass_brier(predictions.n_classes, input.labels, input.class_column),
+        "multi-class");
+    summary.add_classwise(input);
   }
-  summary.add_uncertainty(profile, probabilities, labels);
+  summary.add_uncertainty(profile, input.brier_rows);
   return summary.take();
 }
 

@@ -2,6 +2,7 @@
 // what they are called in results.db, and their floors and intervals.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <string>
 
@@ -24,10 +25,17 @@ struct SummaryRequest {
   std::string predictor;       ///< id: the draws of floors belong to it
 };
 
-/// `probabilities`: [n, n_classes] for the decompositions of Full, or empty. `labels`: [n], or
-/// empty for a set without.
+/// What Full needs beyond the predictions; without rows, nothing of it.
+struct FullSummaryInput {
+  std::span<const double> brier_rows;    ///< [n]
+  std::span<const std::int32_t> labels;  ///< [n]
+  /// The probabilities of one class, [n]; valid until the next call.
+  std::function<std::span<const double>(std::int64_t)> class_column;
+  std::span<const double> probabilities;  ///< [n, n_classes], unless `too_large`
+  std::string too_large;                  ///< why `probabilities` are not held as a whole, or ""
+};
+
 PredictionSetResult summarize_set(const SummaryRequest& request, const Predictions& predictions,
-                                  std::span<const double> probabilities,
-                                  std::span<const std::int32_t> labels);
+                                  const FullSummaryInput& input = {});
 
 }  // namespace calsweep::analysis

@@ -75,22 +75,6 @@ void take_inverted(const BinnedRequest& request, const ConfidenceProfile& profil
   }
 }
 
-std::vector<double> brier_rows(const UncertaintyInput& input) {
-  std::vector<double> rows;
-  if (input.probabilities.empty()) return rows;
-  const auto k = static_cast<std::size_t>(input.predictions.n_classes);
-  for (std::size_t i = 0; i < input.labels.size(); ++i) {
-    double sum = 0.0;
-    for (std::size_t c = 0; c < k; ++c) {
-      const double hit = static_cast<std::size_t>(input.labels[i]) == c ? 1.0 : 0.0;
-      const double d = input.probabilities[i * k + c] - hit;
-      sum += d * d;
-    }
-    rows.push_back(sum);
-  }
-  return rows;
-}
-
 bool all_finite(std::span<const double> values) {
   return std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); });
 }
@@ -120,12 +104,13 @@ void add_floors(const UncertaintyInput& input, const SummaryRequest& request,
 void add_intervals(const UncertaintyInput& input, const SummaryRequest& request,
                    std::vector<MetricValue>& metrics) {
   const auto& predictions = input.predictions;
-  const auto brier = brier_rows(input);
   std::vector<RowMean> means;
   if (!predictions.nll_rows.empty() && all_finite(predictions.nll_rows)) {
     means.push_back({uncertainty_name("nll", ""), predictions.nll_rows});
   }
-  if (!brier.empty()) means.push_back({uncertainty_name("brier", ""), brier});
+  if (!input.brier_rows.empty()) {
+    means.push_back({uncertainty_name("brier", ""), input.brier_rows});
+  }
   BinnedRequest binned;
   request_equal_width(input.profile, metrics, binned);
   request_sorted(input.profile, metrics, binned);
@@ -151,9 +136,9 @@ void add_intervals(const UncertaintyInput& input, const SummaryRequest& request,
   take_inverted(binned, input.profile, residuals, metrics);
 }
 
-void add_classwise_uncertainty(const UncertaintyInput& input, const AdaptiveCells& adaptive,
+void add_classwise_uncertainty(const ClasswiseInput& input, const AdaptiveCells& adaptive,
                                const SummaryRequest& request, std::vector<MetricValue>& metrics) {
-  const auto n_classes = input.predictions.n_classes;
+  const auto n_classes = input.n_classes;
   const auto width = equal_width_cells(input.probabilities, n_classes, input.labels);
   const std::vector<ClasswiseError> errors = {
       {uncertainty_name("classwise_ece", ""), &width},

@@ -16,8 +16,7 @@ namespace calsweep::analysis {
 struct UncertaintyInput {
   const ConfidenceProfile& profile;
   const Predictions& predictions;
-  std::span<const double> probabilities;  ///< [n, n_classes], or empty
-  std::span<const std::int32_t> labels;   ///< [n]
+  std::span<const double> brier_rows;  ///< [n], or empty
 };
 
 /// Of calibration errors of the top label: `floor`, `floor_q95`, `p_consistent`. The draws are
@@ -30,8 +29,13 @@ void add_floors(const UncertaintyInput& input, const SummaryRequest& request,
 void add_intervals(const UncertaintyInput& input, const SummaryRequest& request,
                    std::vector<MetricValue>& metrics);
 
+struct ClasswiseInput {
+  std::int64_t n_classes;
+  std::span<const double> probabilities;  ///< [n, n_classes] row-major
+  std::span<const std::int32_t> labels;   ///< [n]
+};
 /// Both, of the errors over class probabilities. `adaptive`: the cells of ACE and TACE.
-void add_classwise_uncertainty(const UncertaintyInput& input, const AdaptiveCells& adaptive,
+void add_classwise_uncertainty(const ClasswiseInput& input, const AdaptiveCells& adaptive,
                                const SummaryRequest& request, std::vector<MetricValue>& metrics);
 
 /// Both, of the errors of the top label, from cells instead of rows: for calibrated outputs, of

@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 
 #include "analysis/analysis_plan.hpp"
+#include "analysis/query/query.hpp"
 #include "analysis/results/results_db.hpp"
 #include "cli/commands.hpp"
 #include "cli/shared_analysis.hpp"
@@ -27,6 +28,30 @@ void set_damaged_files_aside(const RunDirectory& run, const analysis::AnalysisRe
   }
 }
 
+std::string text_of(const analysis::QueryValue& value) {
+  if (const auto* text = std::get_if<std::string>(&value)) return *text;
+  const auto* number = std::get_if<std::int64_t>(&value);
+  return number == nullptr ? "" : std::to_string(*number);
+}
+
+// One network under several seeds is no ensemble: a common bug of whoever made the logits.
+void warn_about_equal_members(const RunDirectory& run) {
+  const auto found = analysis::run_query(
+      run.results(),
+      "SELECT m.name, count(*), CAST(min(v.value) AS INTEGER), max(p.n_members) FROM replicate r "
+      "JOIN method m USING (method_id) JOIN predictor p USING (predictor_id) JOIN metric v USING "
+      "(predictor_id) WHERE v.set_name = 'test' AND v.metric = 'distinct_members' AND "
+      "v.value < p.n_members GROUP BY m.name ORDER BY m.name");
+  for (const auto& row : found.rows) {
+    log::warning(fmt::format(
+        "{} of the ensembles '{}' have members with the same outputs (as few as {} different ones "
+        "of {}): was one network evaluated under several seeds? Which they are: calsweep query {} "
+        "\"SELECT * FROM replicate_metric WHERE metric = 'distinct_members' AND method = '{}'\"",
+        text_of(row[1]), text_of(row[0]), text_of(row[2]), text_of(row[3]),
+        fs::proximate(run.root()).string(), text_of(row[0])));
+  }
+}
+
 analysis::AnalysisReport analyze_as_planned(orchestrator::Launch& launch, const Sweep& sweep,
                                             const RunDirectory& run,
                                             const analysis::AnalysisPlan& plan) {
@@ -45,6 +70,7 @@ int analyze_as_first(orchestrator::Launch& launch, const RunDirectory& run, bool
                                        : analyze_as_planned(launch, sweep, run, plan);
   for (const auto& problem : summary.problems) log::error(problem.message);
   set_damaged_files_aside(run, summary);
+  warn_about_equal_members(run);
   if (plan.up_to_date) log::info("results.db is up to date: nothing to do");
   log::info(fmt::format("{} of {} replicates in {}{}", summary.n_replicates - summary.n_missing,
                         summary.n_replicates, run.results().string(),

@@ -21,9 +21,9 @@ void drop_last_column(analysis::QueryTable& table) {
 
 int explain_ece(const ExplainOptions& options) {
   const RunDirectory run(options.directory);
-  const auto outputs = analysis::read_outputs(
+  const auto predictions = analysis::read_predictions(
       run.load_sweep(), run, {options.method, options.cell, options.seed}, options.set);
-  auto table = analysis::explain_ece(outputs.predictions, options.bins);
+  auto table = analysis::explain_ece(predictions, options.bins);
   const auto format = analysis::table_format_from(options.format);
   if (format == analysis::TableFormat::Table) drop_last_column(table);
   fmt::print("{}", analysis::format_table(table, format));

@@ -10,8 +10,10 @@
 
 #include <algorithm>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <set>
 
+#include "cli/named_file.hpp"
 #include "cli/run_preparation.hpp"
 #include "orchestrator/run_lock.hpp"
 #include "sweeps/errors.hpp"
@@ -26,6 +28,7 @@ namespace {
 namespace fs = std::filesystem;
 using imported::Manifest;
 using imported::RecordContent;
+using imported::SplitContent;
 
 constexpr std::size_t kMostProblemsShown = 20;
 
@@ -112,6 +115,49 @@ void warn_about_unequal_labels(const Manifest& manifest,
   }
 }
 
+void warn_about_suspicious_outputs(const Manifest& manifest,
+                                   const std::vector<RecordContent>& contents) {
+  for (std::size_t i = 0; i < contents.size(); ++i) {
+    const auto& record = manifest.records[i];
+    const SplitContent* test = nullptr;
+    for (std::size_t s = 0; s < record.splits.size(); ++s) {
+      const auto& content = contents[i].splits[s];
+      if (content.set == "test") test = &content;
+      if (content.suspicious_logits) {
+        log::warning(fmt::format(
+            "{} (record of line {}): all its logits lie in [0, 1], as what comes out of a sigmoid "
+            "or softmax does. If these are class probabilities, make each row sum to 1 and say "
+            "outputs = \"probabilities\"; if a sigmoid made them, give what went into it",
+            record.splits[s].source, record.line));
+      }
+    }
+    for (const auto& content : contents[i].splits) {
+      if (content.set != "validation" || content.outputs_sha256 != test->outputs_sha256) continue;
+      log::warning(fmt::format(
+          "the record of line {} has the same outputs for validation and test: what is fitted on "
+          "the one looks too good on the other",
+          record.line));
+    }
+  }
+}
+
+bool is_utf8(const std::string& text) {
+  try {
+    return !nlohmann::json(text).dump().empty();
+  } catch (const nlohmann::json::type_error&) {
+    return false;
+  }
+}
+
+// Names of folders are kept in data.json, which is UTF-8.
+void check_utf8(const fs::path& path) {
+  if (is_utf8(path.string())) return;
+  throw UsageError(
+      fmt::format("the name of the folder {} is not UTF-8: rename it, or reach it through a "
+                  "symbolic link and --data",
+                  path.string()));
+}
+
 void make_folder(const fs::path& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
@@ -173,7 +219,7 @@ std::int64_t count_rows(const std::vector<RecordContent>& contents) {
 }  // namespace
 
 int import_records(const ImportOptions& options) {
-  const Manifest manifest = imported::load_manifest(options.manifest);
+  const Manifest manifest = imported::load_manifest(named_file(options.manifest, "the manifest"));
   const fs::path folder = folder_of(options, manifest);
   const fs::path root =
       fs::absolute(options.directory.empty() ? fs::path("runs") / manifest.spec.name
@@ -181,7 +227,9 @@ int import_records(const ImportOptions& options) {
           .lexically_normal();
   const RunDirectory run(root);
   check_target(run, manifest.spec.name);
+  check_utf8(fs::absolute(folder));
   const auto contents = check_all(manifest, folder);
+  warn_about_suspicious_outputs(manifest, contents);
   warn_about_equal_outputs(manifest, contents);
   warn_about_unequal_labels(manifest, contents);
   make_folder(run.root());

@@ -7,6 +7,7 @@
 #include "analysis/query/table_format.hpp"
 #include "cli/commands.hpp"
 #include "cli/import_command.hpp"
+#include "cli/unknown_command.hpp"
 #include "sweeps/errors.hpp"
 #include "sweeps/log.hpp"
 #include "sweeps/version.hpp"
@@ -272,6 +273,7 @@ int parse_and_run(int argc, char** argv) {
   add_doctor(app, exit_code);
   app.add_subcommand("reference", "Print the reference of every spec key as Markdown")
       ->callback([&] { exit_code = reference(); });
+  check_command(app, argc, argv);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "cli/commands.hpp"
+#include "cli/named_file.hpp"
 #include "sweeps/cost.hpp"
 #include "sweeps/errors.hpp"
 #include "sweeps/sweep.hpp"
@@ -203,7 +204,7 @@ void print_json(const Sweep& sweep, const PlanNumbers& n, bool list) {
 }  // namespace
 
 int plan(const PlanOptions& options) {
-  Spec spec = load_spec(options.spec);
+  Spec spec = load_spec(named_file(options.spec, "the sweep's TOML file"));
   std::vector<std::string> missing;
   DataInventory data = take_partial_inventory(spec, missing);
   const Sweep sweep = expand(std::move(spec), std::move(data));

@@ -10,6 +10,7 @@
 #include "analysis/query/power_tables.hpp"
 #include "analysis/query/table_format.hpp"
 #include "cli/commands.hpp"
+#include "cli/named_file.hpp"
 #include "sweeps/errors.hpp"
 #include "sweeps/run_directory.hpp"
 #include "sweeps/sweep.hpp"
@@ -112,7 +113,7 @@ std::vector<analysis::PlannedFamily> families_of(const Sweep& sweep,
 }
 
 void power_of_spec(const PowerOptions& options, analysis::TableFormat format) {
-  Spec spec = load_spec(options.target);
+  Spec spec = load_spec(named_file(options.target, "the sweep's TOML file"));
   std::vector<std::string> missing;
   DataInventory data = take_partial_inventory(spec, missing);
   const Sweep sweep = expand(std::move(spec), std::move(data));

@@ -7,6 +7,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/import_command.hpp"
+#include "cli/named_file.hpp"
 #include "cli/run_preparation.hpp"
 #include "orchestrator/run_sweep.hpp"
 #include "orchestrator/status_file.hpp"
@@ -46,7 +47,7 @@ void make_directory(const fs::path& root) {
 
 int coordinate(const RunCommandOptions& options, orchestrator::RunOptions run_options,
                orchestrator::Launch& launch) {
-  Spec spec = load_spec(options.spec);
+  Spec spec = load_spec(named_file(options.spec, "the sweep's TOML file"));
   const fs::path root =
       fs::absolute(options.directory.empty() ? fs::path("runs") / spec.name : options.directory)
           .lexically_normal();

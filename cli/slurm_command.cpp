@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "cli/commands.hpp"
+#include "cli/named_file.hpp"
 #include "cli/run_preparation.hpp"
 #include "orchestrator/helper_program.hpp"
 #include "orchestrator/slurm_script.hpp"
@@ -207,7 +208,7 @@ int submit(const SlurmJob& job, const RunDirectory& directory) {
 }  // namespace
 
 int slurm(const SlurmOptions& options) {
-  const Spec spec = load_spec(options.spec);
+  const Spec spec = load_spec(named_file(options.spec, "the sweep's TOML file"));
   const SlurmJob job = job_from(options, spec);
   const RunDirectory directory(job.directory);
   check_run_directory(directory, spec);

@@ -1,7 +1,7 @@
 // A thin RAII layer over the HDF5 C API: handles that close themselves, calls that throw.
 //
 // Every failure becomes an exception with HDF5's own error stack in its text; the library never
-// prints. Only unit_file.cpp and the import of HDF5 files include this.
+// prints. Only unit_file_*.cpp and the import of HDF5 files include this.
 #pragma once
 
 #include <hdf5.h>
@@ -36,7 +36,7 @@ Handle check(hid_t id, const std::string& what);
 /// The same for calls that return a status.
 void check_status(herr_t status, const std::string& what);
 
-/// Silences HDF5's own printing for the process; called by every entry point of unit_file.cpp.
+/// Silences HDF5's own printing for the process; called wherever unit files are opened.
 void silence();
 
 /// "1.10.8".

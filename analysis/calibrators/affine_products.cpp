@@ -6,6 +6,15 @@
 
 #include "analysis/metrics/vector_math.hpp"
 
+// A function with this in front is compiled twice: for the machine at hand and for every x86-64. The
+// bits are the same: neither fuses multiplications and additions.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
+    !defined(__SANITIZE_ADDRESS__)
+#define CALSWEEP_CLONES __attribute__((target_clones("avx2", "default")))
+#else
+#define CALSWEEP_CLONES
+#endif
+
 namespace calsweep::analysis {
 namespace {
 

@@ -6,10 +6,8 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
-#include <optional>
 
 #include "sweeps/errors.hpp"
-#include "sweeps/random.hpp"
 
 namespace calsweep::analysis {
 namespace {
@@ -104,19 +102,6 @@ class RowScores {
   std::int64_t rank_ = 0;
 };
 
-/// The u of each row of one set, in row order.
-class Draws {
- public:
-  Draws(const ConformalOptions& options, std::string_view set) {
-    if (!options.randomised || options.score == ConformalScore::Threshold) return;
-    random_.emplace(random_key(options.seed, 0, fmt::format("conformal|{}|{}", options.key, set)));
-  }
-  double next() { return random_ ? random_->uniform() : 1.0; }
-
- private:
-  std::optional<Random> random_;
-};
-
 }  // namespace
 
 std::string_view to_string(ConformalScore score) {
@@ -173,30 +158,51 @@ ConformalQuantile conformal_quantile(std::span<const double> scores, double alph
 ConformalPredictor::ConformalPredictor(ConformalOptions options, std::int64_t n_classes)
     : options_(std::move(options)), n_classes_(n_classes) {}
 
+ConformalDraws::ConformalDraws(const ConformalOptions& options, std::string_view set) {
+  if (!options.randomised || options.score == ConformalScore::Threshold) return;
+  random_.emplace(random_key(options.seed, 0, fmt::format("conformal|{}|{}", options.key, set)));
+}
+
 ConformalPredictor ConformalPredictor::calibrate(ConformalOptions options,
                                                  std::span<const double> probabilities,
                                                  std::int64_t n_classes,
                                                  std::span<const std::int32_t> labels,
                                                  std::string_view set) {
   check_options(options);
+  ConformalDraws draws(options, set);
+  std::vector<double> scores;
+  append_scores(options, probabilities, n_classes, labels, set, draws, scores);
+  return from_scores(std::move(options), n_classes, scores);
+}
+
+void ConformalPredictor::append_scores(const ConformalOptions& options,
+                                       std::span<const double> probabilities,
+                                       std::int64_t n_classes, std::span<const std::int32_t> labels,
+                                       std::string_view set, ConformalDraws& draws,
+                                       std::vector<double>& scores) {
   const LabelledRows rows(probabilities, n_classes, labels, set);
   if (labels.size() != rows.n()) {
     throw FormatError(fmt::format("{}: conformal calibration needs a label for every row", set));
   }
-  ConformalPredictor made(std::move(options), n_classes);
-  Draws draws(made.options_, set);
   std::vector<std::size_t> order;
-  std::vector<double> scores(rows.n());
   for (std::size_t i = 0; i < rows.n(); ++i) {
     const auto row = rows.row(i);
     const auto label = rows.label(i);
     rank_classes(row, order);
-    RowScores of_row(made.options_, draws.next());
+    RowScores of_row(options, draws.next());
+    double score = 0.0;
     for (const auto c : order) {
-      scores[i] = of_row.next(row[c]);
+      score = of_row.next(row[c]);
       if (c == label) break;
     }
+    scores.push_back(score);
   }
+}
+
+ConformalPredictor ConformalPredictor::from_scores(ConformalOptions options, std::int64_t n_classes,
+                                                   std::span<const double> scores) {
+  check_options(options);
+  ConformalPredictor made(std::move(options), n_classes);
   made.quantile_ = conformal_quantile(scores, made.options_.alpha);
   return made;
 }
@@ -217,18 +223,23 @@ std::vector<std::int64_t> ConformalPredictor::classes(std::span<const double> ro
 PredictionSets ConformalPredictor::predict(std::span<const double> probabilities,
                                            std::span<const std::int32_t> labels,
                                            std::string_view set) const {
+  PredictionSets made{n_classes_, {}, {}};
+  ConformalDraws draws(options_, set);
+  append_sets(probabilities, labels, set, draws, made);
+  return made;
+}
+
+void ConformalPredictor::append_sets(std::span<const double> probabilities,
+                                     std::span<const std::int32_t> labels, std::string_view set,
+                                     ConformalDraws& draws, PredictionSets& sets) const {
   const LabelledRows rows(probabilities, n_classes_, labels, set);
-  PredictionSets made{n_classes_, std::vector<std::int64_t>(rows.n()), {}};
-  if (!labels.empty()) made.covered.resize(rows.n());
-  Draws draws(options_, set);
   for (std::size_t i = 0; i < rows.n(); ++i) {
     const auto found = classes(rows.row(i), draws.next());
-    made.size[i] = static_cast<std::int64_t>(found.size());
+    sets.size.push_back(static_cast<std::int64_t>(found.size()));
     if (labels.empty()) continue;
     const auto label = static_cast<std::int64_t>(rows.label(i));
-    made.covered[i] = std::find(found.begin(), found.end(), label) != found.end() ? 1 : 0;
+    sets.covered.push_back(std::find(found.begin(), found.end(), label) != found.end() ? 1 : 0);
   }
-  return made;
 }
 
 }  // namespace calsweep::analysis

@@ -9,10 +9,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "sweeps/random.hpp"
 
 namespace calsweep::analysis {
 
@@ -60,6 +63,17 @@ struct PredictionSets {
   std::vector<std::uint8_t> covered;  ///< [n] 1 if the label is in the set; empty without labels
 };
 
+/// The u of each row of one set, in row order.
+class ConformalDraws {
+ public:
+  /// `set` is its name: key of the draws.
+  ConformalDraws(const ConformalOptions& options, std::string_view set);
+  double next() { return random_ ? random_->uniform() : 1.0; }
+
+ private:
+  std::optional<Random> random_;
+};
+
 class ConformalPredictor {
  public:
   /// probabilities: [n, n_classes] row-major in [0, 1]; labels: [n] in [0, n_classes). n = 0 gives
@@ -67,6 +81,14 @@ class ConformalPredictor {
   static ConformalPredictor calibrate(ConformalOptions options,
                                       std::span<const double> probabilities, std::int64_t n_classes,
                                       std::span<const std::int32_t> labels, std::string_view set);
+  /// The same in two steps, for sets that come in ranges of rows: the scores of further rows at
+  /// their labels, then the predictor from all scores.
+  static void append_scores(const ConformalOptions& options, std::span<const double> probabilities,
+                            std::int64_t n_classes, std::span<const std::int32_t> labels,
+                            std::string_view set, ConformalDraws& draws,
+                            std::vector<double>& scores);
+  static ConformalPredictor from_scores(ConformalOptions options, std::int64_t n_classes,
+                                        std::span<const double> scores);
 
   const ConformalOptions& options() const { return options_; }
   const ConformalQuantile& quantile() const { return quantile_; }
@@ -74,6 +96,9 @@ class ConformalPredictor {
   /// `labels` may be empty (an OOD set). `set` is its name: key of the draws, and in messages.
   PredictionSets predict(std::span<const double> probabilities,
                          std::span<const std::int32_t> labels, std::string_view set) const;
+  /// The same of further rows of a set, with the draws that belong to it.
+  void append_sets(std::span<const double> probabilities, std::span<const std::int32_t> labels,
+                   std::string_view set, ConformalDraws& draws, PredictionSets& sets) const;
 
   /// The classes in the set of one row with draw `u`, most probable first.
   std::vector<std::int64_t> classes(std::span<const double> row, double u) const;

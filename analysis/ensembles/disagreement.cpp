@@ -171,12 +171,28 @@ RowDisagreement row_disagreement(const EnsembleView& ensemble, DisagreementOptio
 }
 
 MeanDisagreement mean_disagreement(const EnsembleView& ensemble, const RowDisagreement& rows) {
-  const std::size_t n = ensemble.n_rows();
+  return mean_disagreement(ensemble.n_members(), ensemble.n_distinct_members(), rows);
+}
+
+void append(RowDisagreement& all, const RowDisagreement& part) {
+  using Column = std::vector<double> RowDisagreement::*;
+  for (const Column column :
+       {&RowDisagreement::total, &RowDisagreement::aleatoric, &RowDisagreement::epistemic,
+        &RowDisagreement::variation_ratio, &RowDisagreement::probability_variance,
+        &RowDisagreement::disagreement, &RowDisagreement::pairwise_kl,
+        &RowDisagreement::pairwise_js}) {
+    (all.*column).insert((all.*column).end(), (part.*column).begin(), (part.*column).end());
+  }
+}
+
+MeanDisagreement mean_disagreement(std::size_t n_members, std::size_t n_distinct_members,
+                                   const RowDisagreement& rows) {
+  const std::size_t n = rows.total.size();
   const char* single = "one member makes no pair";
-  const char* no_js = ensemble.n_members() == 1 ? single : "not asked for";
+  const char* no_js = n_members == 1 ? single : "not asked for";
   MeanDisagreement made;
-  made.n_members = static_cast<std::int64_t>(ensemble.n_members());
-  made.n_distinct_members = static_cast<std::int64_t>(ensemble.n_distinct_members());
+  made.n_members = static_cast<std::int64_t>(n_members);
+  made.n_distinct_members = static_cast<std::int64_t>(n_distinct_members);
   made.total = mean_of(rows.total, n, "");
   made.aleatoric = mean_of(rows.aleatoric, n, "");
   made.epistemic = mean_of(rows.epistemic, n, "");

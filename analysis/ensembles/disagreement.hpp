@@ -44,5 +44,10 @@ RowDisagreement row_disagreement(const EnsembleView& ensemble, DisagreementOptio
 /// No value without rows, for pairs of a single member, and for a KL that is infinite (a member
 /// gives probability 0 to what another does not), each with its reason.
 MeanDisagreement mean_disagreement(const EnsembleView& ensemble, const RowDisagreement& rows);
+/// The same of rows that came in several views of one ensemble, added up by append().
+MeanDisagreement mean_disagreement(std::size_t n_members, std::size_t n_distinct_members,
+                                   const RowDisagreement& rows);
+/// Adds the rows of `part` behind those of `all`.
+void append(RowDisagreement& all, const RowDisagreement& part);
 
 }  // namespace calsweep::analysis

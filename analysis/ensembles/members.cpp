@@ -47,14 +47,30 @@ EnsembleView::EnsembleView(std::span<const MemberProbabilities> members, std::in
 }
 
 std::size_t EnsembleView::n_distinct_members() const {
+  DistinctMembers distinct(n_members());
+  distinct.add(*this);
+  return distinct.count();
+}
+
+void DistinctMembers::add(const EnsembleView& rows) {
+  for (std::size_t m = 0; m < n_members_; ++m) {
+    const auto mine = rows.probabilities(m);
+    for (std::size_t other = 0; other < m; ++other) {
+      const auto at = m * n_members_ + other;
+      equal_[at] =
+          equal_[at] && std::equal(mine.begin(), mine.end(), rows.probabilities(other).begin());
+    }
+  }
+}
+
+std::size_t DistinctMembers::count() const {
   std::size_t distinct = 0;
-  for (std::size_t m = 0; m < members_.size(); ++m) {
-    const auto& mine = members_[m].probabilities;
-    const auto end = members_.begin() + static_cast<std::ptrdiff_t>(m);
-    const bool seen = std::any_of(members_.begin(), end, [&](const auto& other) {
-      return std::equal(mine.begin(), mine.end(), other.probabilities.begin());
-    });
-    if (!seen) ++distinct;
+  for (std::size_t m = 0; m < n_members_; ++m) {
+    const auto row = equal_.begin() + static_cast<std::ptrdiff_t>(m * n_members_);
+    if (std::find(row, row + static_cast<std::ptrdiff_t>(m), true) ==
+        row + static_cast<std::ptrdiff_t>(m)) {
+      ++distinct;
+    }
   }
   return distinct;
 }

@@ -44,6 +44,19 @@ class EnsembleView {
   std::size_t n_rows_ = 0;
 };
 
+/// n_distinct_members() of an ensemble that is seen in ranges of rows.
+class DistinctMembers {
+ public:
+  explicit DistinctMembers(std::size_t n_members)
+      : n_members_(n_members), equal_(n_members * n_members, true) {}
+  void add(const EnsembleView& rows);
+  std::size_t count() const;
+
+ private:
+  std::size_t n_members_;
+  std::vector<bool> equal_;  // [member, earlier member]: no row has told them apart
+};
+
 /// Mean of the members' probabilities (Lakshminarayanan et al. 2017: probabilities, not logits),
 /// [n, n_classes]: summed in order of id, divided once, at most 1.
 std::vector<double> pooled_probabilities(const EnsembleView& ensemble);

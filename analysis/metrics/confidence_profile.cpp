@@ -47,6 +47,15 @@ void radix_sort(std::vector<std::uint32_t>& keys) {
   }
 }
 
+/// Groups of equal keys but for the flag in the lowest bit; keys ascend. Exactly as much memory as
+/// they need: a vector that grows would take twice as much for a while.
+template <class Key>
+std::size_t count_groups(const std::vector<Key>& keys) {
+  std::size_t n = keys.empty() ? 0 : 1;
+  for (std::size_t i = 1; i < keys.size(); ++i) n += (keys[i] >> 1U) != (keys[i - 1] >> 1U) ? 1 : 0;
+  return n;
+}
+
 void add_row(std::vector<ConfidenceGroup>& groups, double confidence, bool correct) {
   if (groups.empty() || groups.back().confidence != confidence)
     groups.push_back({confidence, 0, 0});
@@ -78,9 +87,11 @@ ConfidenceProfile ConfidenceProfile::from_rows(std::span<const float> confidence
   }
   radix_sort(keys);
   ConfidenceProfile profile;
+  profile.groups_.reserve(count_groups(keys));
   for (const auto key : keys) {
     add_row(profile.groups_, static_cast<double>(std::bit_cast<float>(key >> 1U)), (key & 1U) != 0);
   }
+  keys = {};
   profile.accumulate();
   return profile;
 }
@@ -94,9 +105,11 @@ ConfidenceProfile ConfidenceProfile::from_rows(std::span<const double> confidenc
   }
   std::sort(keys.begin(), keys.end());
   ConfidenceProfile profile;
+  profile.groups_.reserve(count_groups(keys));
   for (const auto key : keys) {
     add_row(profile.groups_, std::bit_cast<double>(key >> 1U), (key & 1U) != 0);
   }
+  keys = {};
   profile.accumulate();
   return profile;
 }

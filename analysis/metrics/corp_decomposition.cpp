@@ -63,6 +63,30 @@ CorpDecomposition decompose(const ConfidenceProfile& profile) {
   return parts;
 }
 
+/// `column(k)`: [n] probabilities of class k.
+template <class Column>
+CorpDecomposition sum_over_classes(std::int64_t n_classes, std::span<const std::int32_t> labels,
+                                   const Column& column) {
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    if (labels[i] < 0 || labels[i] >= n_classes) {
+      throw FormatError(fmt::format("the label of row {} (from 0) is {}, not in [0, {})", i,
+                                    labels[i], n_classes));
+    }
+  }
+  CorpDecomposition sum{Measured::of(0.0), Measured::of(0.0), Measured::of(0.0), Measured::of(0.0)};
+  std::vector<std::uint8_t> is_class(labels.size());
+  for (std::int64_t k = 0; k < n_classes; ++k) {
+    for (std::size_t i = 0; i < labels.size(); ++i) is_class[i] = labels[i] == k ? 1 : 0;
+    const auto part = corp_brier(ConfidenceProfile::from_rows(column(k), is_class));
+    if (!part.score.has_value()) return part;
+    sum.score.value += part.score.value;
+    sum.miscalibration.value += part.miscalibration.value;
+    sum.discrimination.value += part.discrimination.value;
+    sum.uncertainty.value += part.uncertainty.value;
+  }
+  return sum;
+}
+
 template <class Real>
 CorpDecomposition multiclass(std::span<const Real> probabilities, std::int64_t n_classes,
                              std::span<const std::int32_t> labels) {
@@ -71,29 +95,13 @@ CorpDecomposition multiclass(std::span<const Real> probabilities, std::int64_t n
     throw FormatError(fmt::format("{} probabilities for {} labels of {} classes",
                                   probabilities.size(), labels.size(), n_classes));
   }
-  for (std::size_t i = 0; i < labels.size(); ++i) {
-    if (labels[i] < 0 || labels[i] >= n_classes) {
-      throw FormatError(fmt::format("the label of row {} (from 0) is {}, not in [0, {})", i,
-                                    labels[i], n_classes));
+  std::vector<Real> values(labels.size());
+  return sum_over_classes(n_classes, labels, [&](std::int64_t k) {
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      values[i] = probabilities[i * width + static_cast<std::size_t>(k)];
     }
-  }
-  CorpDecomposition sum{Measured::of(0.0), Measured::of(0.0), Measured::of(0.0), Measured::of(0.0)};
-  std::vector<Real> column(labels.size());
-  std::vector<std::uint8_t> is_class(labels.size());
-  for (std::size_t k = 0; k < width; ++k) {
-    for (std::size_t i = 0; i < labels.size(); ++i) {
-      column[i] = probabilities[i * width + k];
-      is_class[i] = labels[i] == static_cast<std::int32_t>(k) ? 1 : 0;
-    }
-    const auto part =
-        corp_brier(ConfidenceProfile::from_rows(std::span<const Real>(column), is_class));
-    if (!part.score.has_value()) return part;
-    sum.score.value += part.score.value;
-    sum.miscalibration.value += part.miscalibration.value;
-    sum.discrimination.value += part.discrimination.value;
-    sum.uncertainty.value += part.uncertainty.value;
-  }
-  return sum;
+    return std::span<const Real>(values);
+  });
 }
 
 }  // namespace
@@ -147,6 +155,12 @@ CorpDecomposition corp_multiclass_brier(std::span<const double> probabilities,
                                         std::int64_t n_classes,
                                         std::span<const std::int32_t> labels) {
   return multiclass(probabilities, n_classes, labels);
+}
+
+CorpDecomposition corp_multiclass_brier(
+    std::int64_t n_classes, std::span<const std::int32_t> labels,
+    const std::function<std::span<const double>(std::int64_t)>& column) {
+  return sum_over_classes(n_classes, labels, column);
 }
 
 }  // namespace calsweep::analysis

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -40,5 +41,10 @@ CorpDecomposition corp_multiclass_brier(std::span<const float> probabilities,
 CorpDecomposition corp_multiclass_brier(std::span<const double> probabilities,
                                         std::int64_t n_classes,
                                         std::span<const std::int32_t> labels);
+/// The same from one class at a time: `column(k)` gives its probabilities, [n], for k = 0 … in
+/// order; they need not stay valid until the next call.
+CorpDecomposition corp_multiclass_brier(
+    std::int64_t n_classes, std::span<const std::int32_t> labels,
+    const std::function<std::span<const double>(std::int64_t)>& column);
 
 }  // namespace calsweep::analysis

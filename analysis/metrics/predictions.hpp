@@ -28,7 +28,7 @@ struct Predictions {
   std::vector<double> nll_rows;         ///< [n] nats, infinite where p = 0; empty: not known
   Tally tally;                          ///< of the same rows
 
-  std::int64_t n_rows() const { return static_cast<std::int64_t>(confidence.size()); }
+  std::int64_t n_rows() const { return tally.n_rows(); }
   Measured accuracy() const { return tally.accuracy(); }
   Measured mean_confidence() const { return tally.mean_confidence(); }
   Measured nll() const { return tally.nll(); }      ///< mean, nats

@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include "sweeps/errors.hpp"
 
@@ -89,6 +90,10 @@ const std::vector<double>& OodScores::of(OodScore score) const {
       break;
   }
   return energy;
+}
+
+std::vector<double>& OodScores::of(OodScore score) {
+  return const_cast<std::vector<double>&>(std::as_const(*this).of(score));
 }
 
 OodScores ood_scores(std::span<const float> logits, std::int64_t n_classes, double temperature,

@@ -30,6 +30,7 @@ struct OodScores {
   std::vector<double> max_logit;         ///< max_k z_k, whatever T
   std::vector<double> energy;            ///< -E = T log sum_k exp(z_k / T)
   const std::vector<double>& of(OodScore score) const;
+  std::vector<double>& of(OodScore score);
 };
 
 /// logits: [n, n_classes] row-major; temperature > 0 divides them. At T = 1 max_softmax is

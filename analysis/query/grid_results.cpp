@@ -139,6 +139,24 @@ VerdictTally tally(const GridMethod& method, double alpha) {
   return made;
 }
 
+std::string sentence(const VerdictTally& t) {
+  const int tested = t.better + t.worse + t.not_significant;
+  if (tested == 0) return "not tested" + (t.null_reason.empty() ? "" : ": " + t.null_reason);
+  const auto cells = fmt::format("{} cell{}", t.family_size, t.family_size == 1 ? "" : "s");
+  if (t.n_pairs == 1) {
+    return fmt::format("one pair cannot be tested; {} pairs can be significant over {}",
+                       t.pairs_needed, cells);
+  }
+  std::string text = fmt::format("better in {}, worse in {} of {} cell{}", t.better, t.worse,
+                                 tested, tested == 1 ? "" : "s");
+  if (t.untested > 0) text += fmt::format(", {} untested", t.untested);
+  if (t.n_pairs < t.pairs_needed) {
+    text += fmt::format("; {} pairs cannot be significant over {}, {} can", t.n_pairs, cells,
+                        t.pairs_needed);
+  }
+  return text;
+}
+
 std::int64_t largest_n(const GridMethod& method) {
   std::int64_t n = 0;
   for (const auto& entry : method.entries) {

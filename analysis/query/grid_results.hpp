@@ -50,6 +50,8 @@ struct VerdictTally {
   std::string null_reason;  ///< of an untested cell
 };
 VerdictTally tally(const GridMethod& method, double alpha);
+/// "better in 3, worse in 0 of 4 cells", and what the number of pairs rules out.
+std::string sentence(const VerdictTally& tally);
 
 /// The most replicates that any cell of the method has.
 std::int64_t largest_n(const GridMethod& method);

@@ -227,28 +227,15 @@ class Painter {
   std::string verdicts(const GridMethod& method) const {
     if (method.is_reference) return "reference";
     if (!grid_.compared) return "";
-    const auto t = tally(method, grid_.alpha);
-    const int tested = t.better + t.worse + t.not_significant;
-    if (tested == 0) {
-      return "not tested" + (t.null_reason.empty() ? "" : ": " + t.null_reason);
-    }
-    std::string text =
-        fmt::format("better in {}, worse in {} of {} cells", t.better, t.worse, tested);
-    if (t.untested > 0) text += fmt::format(", {} untested", t.untested);
-    if (t.n_pairs < t.pairs_needed) {
-      text += fmt::format("; {} pairs cannot be significant over {} cells, {} can", t.n_pairs,
-                          t.family_size, t.pairs_needed);
-    }
-    return text;
+    return sentence(tally(method, grid_.alpha));
   }
 
   std::string heading(const GridMethod& method) const {
     const auto text = verdicts(method);
     const std::string name = style_.color ? "\x1b[1m" + method.name + "\x1b[0m" : method.name;
     const auto n = largest_n(method);
-    const std::string replicates =
-        n == grid_.n_seeds ? ""
-                           : fmt::format(" (n = {}{})", n, method.is_ensemble ? " ensembles" : "");
+    const char* kind = !method.is_ensemble ? "" : n == 1 ? " ensemble" : " ensembles";
+    const auto replicates = n == grid_.n_seeds ? "" : fmt::format(" (n = {}{})", n, kind);
     return wrapped(name + replicates + (text.empty() ? "" : ": " + text), style_.width);
   }
 
@@ -262,7 +249,11 @@ class Painter {
 
   std::string legend() const {
     std::vector<std::string> sentences;
-    if (grid_.compared) {
+    if (grid_.n_seeds == 1) {
+      sentences.push_back(
+          "One seed: no standard deviation and no test. More seeds: `calsweep power` says how "
+          "many.");
+    } else if (grid_.compared) {
       const bool down_is_better = grid_.better == "lower";
       sentences.push_back(fmt::format(
           "{} better, {} worse than {}; unmarked: no significant difference at {}.",

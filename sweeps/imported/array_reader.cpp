@@ -39,8 +39,16 @@ void check_shape(const ArrayDescription& description) {
 std::unique_ptr<ArrayReader> open_array(const FileReference& reference,
                                         const OpenOptions& options) {
   const fs::path file = options.folder / reference.file;
-  std::error_code ignored;
-  if (!fs::is_regular_file(file, ignored)) {
+  std::error_code error;
+  const auto status = fs::status(file, error);
+  if (fs::exists(status) && !fs::is_regular_file(status)) {
+    throw FormatError(fmt::format("{} is no file, but a {}", file.string(),
+                                  fs::is_directory(status) ? "directory" : "device or pipe"));
+  }
+  if (error && status.type() != fs::file_type::not_found) {
+    throw FormatError(fmt::format("{} cannot be read: {}", file.string(), error.message()));
+  }
+  if (!fs::is_regular_file(status)) {
     throw FormatError(
         fmt::format("there is no file {}: relative names start in {}; --data FOLDER "
                     "names another folder",

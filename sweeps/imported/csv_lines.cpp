@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -61,7 +62,23 @@ bool CsvLines::next(std::string_view& line) {
   if (line.ends_with('\r')) line.remove_suffix(1);
   begin_ = end == std::string::npos ? buffer_.size() : end + 1;
   ++line_number_;
+  check_text(line);
   return true;
+}
+
+void CsvLines::check_text(std::string_view line) const {
+  const auto at = std::find_if(line.begin(), line.end(), [](char c) {
+    return static_cast<unsigned char>(c) < 0x20 && c != '\t';
+  });
+  if (at == line.end()) return;
+  if (*at == '\r') {
+    throw FormatError(fmt::format(
+        "{}: line {} holds a carriage return: end lines with \\n or \\r\\n", name_, line_number_));
+  }
+  throw FormatError(
+      fmt::format("{}: line {} holds the byte 0x{:02x}, so this is no text: compressed files and "
+                  "UTF-16 are not read; save it as UTF-8",
+                  name_, line_number_, static_cast<unsigned char>(*at)));
 }
 
 bool split_fields(std::string_view line, std::vector<std::string>& fields) {
@@ -96,6 +113,8 @@ bool split_fields(std::string_view line, std::vector<std::string>& fields) {
 
 bool parse_number(std::string_view text, double& value) {
   if (text.starts_with('+')) text.remove_prefix(1);
+  const auto digits = text.substr(text.starts_with('-') ? 1 : 0);
+  if (digits.size() > 1 && digits[0] == '0' && digits[1] >= '0' && digits[1] <= '9') return false;
   const char* end = text.data() + text.size();
   const auto [rest, error] = std::from_chars(text.data(), end, value);
   if (rest != end || text.empty()) return false;

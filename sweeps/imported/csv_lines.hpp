@@ -16,13 +16,14 @@ class CsvLines {
   CsvLines(const std::filesystem::path& file, std::string name);
 
   /// The next line without its end; false at the end of the file. Throws FormatError for a line of
-  /// more than 16 MiB.
+  /// more than 16 MiB and for bytes that text does not have.
   bool next(std::string_view& line);
   /// Of the line that next() gave, from 1.
   std::int64_t line_number() const { return line_number_; }
 
  private:
   bool fill();
+  void check_text(std::string_view line) const;
 
   std::ifstream stream_;
   std::string name_, buffer_;
@@ -34,7 +35,8 @@ class CsvLines {
 /// Fields of a line, blanks around them removed, quotes too. False for an unclosed quote.
 bool split_fields(std::string_view line, std::vector<std::string>& fields);
 
-/// A decimal number or "nan", "inf"; false for everything else.
+/// A decimal number or "nan", "inf"; false for everything else, such as "05", which is what follows
+/// a decimal comma.
 bool parse_number(std::string_view text, double& value);
 bool parse_integer(std::string_view text, std::int64_t& value);
 

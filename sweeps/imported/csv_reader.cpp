@@ -39,6 +39,7 @@ class CsvReader final : public ArrayReader {
     description_ = {std::move(name), NumberKind::Text, {-1}};
     has_next_ = lines_.next(next_);
     if (!has_next_) refuse("it is empty");
+    if (is_blank(next_)) refuse("its first line is empty");
     split(next_);
     if (fields_.size() == 1 && next_.find_first_of(";\t") != std::string_view::npos) {
       refuse("its fields are not divided by commas: write it with sep=\",\"");
@@ -65,6 +66,10 @@ class CsvReader final : public ArrayReader {
  private:
   [[noreturn]] void refuse(const std::string& why) const {
     throw FormatError(fmt::format("{}: {}", name(), why));
+  }
+
+  static bool is_blank(std::string_view line) {
+    return line.find_first_not_of(" \t") == std::string_view::npos;
   }
 
   void split(std::string_view line) {
@@ -124,7 +129,10 @@ class CsvReader final : public ArrayReader {
   }
 
   void choose(const std::string& columns, const std::string& other) {
-    if (!columns.empty()) return choose_named(columns);
+    if (!columns.empty()) {
+      choose_named(columns);
+      return check_chosen();
+    }
     const std::size_t left_out = other.empty() ? names_.size() : column(other);
     for (std::size_t i = 0; i < names_.size(); ++i) {
       if (i == left_out) continue;
@@ -137,6 +145,18 @@ class CsvReader final : public ArrayReader {
       chosen_.push_back(i);
     }
     if (chosen_.empty()) refuse("it has no column but that of the labels");
+    check_chosen();
+  }
+
+  // Two columns of one name are most often one column written twice, or a row taken for names.
+  void check_chosen() const {
+    for (const auto c : chosen_) {
+      if (std::count(chosen_.begin(), chosen_.end(), c) > 1) {
+        refuse(fmt::format("the column '{}' is chosen twice", names_[c]));
+      }
+      const auto n = std::count(names_.begin(), names_.end(), names_[c]);
+      if (n > 1) refuse(fmt::format("{} of its columns are called '{}'", n, names_[c]));
+    }
   }
 
   template <class Number, class Parse>
@@ -144,7 +164,7 @@ class CsvReader final : public ArrayReader {
     values.clear();
     std::size_t n = 0;
     for (; n < max_rows && has_next_; ++n) {
-      if (next_.find_first_not_of(" \t") == std::string_view::npos) {
+      if (is_blank(next_)) {
         end_at_blank_line();
         break;
       }
@@ -165,16 +185,19 @@ class CsvReader final : public ArrayReader {
   }
 
   [[noreturn]] void refuse_field(std::size_t c, bool integer) const {
-    refuse(fmt::format("{} has \"{}\" in column {}, which is no {}", row_text(n_rows_), fields_[c],
+    const auto& field = fields_[c];
+    const bool comma = !integer && (field.find(',') != std::string::npos || field.starts_with('0'));
+    refuse(fmt::format("{} has \"{}\" in column {}, which is no {}{}", row_text(n_rows_), field,
                        has_header_ ? "'" + names_[c] + "'" : std::to_string(c),
-                       integer ? "integer" : "number"));
+                       integer ? "integer" : "number",
+                       comma ? ": is this a decimal comma? Numbers are read with a point" : ""));
   }
 
   // Blank lines may only follow the last row.
   void end_at_blank_line() {
     const auto line = lines_.line_number();
     while ((has_next_ = lines_.next(next_))) {
-      if (next_.find_first_not_of(" \t") != std::string_view::npos) {
+      if (!is_blank(next_)) {
         refuse(fmt::format("line {} is empty, but rows follow it", line));
       }
     }

@@ -20,9 +20,9 @@ namespace calsweep::imported {
 
 /// Outputs of one record for one set of inputs.
 struct Split {
-  std::string set;     ///< "test", "validation", "ood/svhn"
+  std::string set;     ///< "test", "validation", "ood/svhn", "odin/…" (odin_set.hpp)
   std::string source;  ///< file of outputs, as declared: "a.npy", "a.npz:probs", "a.h5:/group/data"
-  std::string labels;  ///< the same for labels; empty for out-of-distribution sets
+  std::string labels;  ///< the same for labels; empty for "ood/…" and "odin/…"
   std::optional<bool> header;  ///< of CSV files: whether the first line names the columns
 };
 

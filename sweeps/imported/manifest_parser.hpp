@@ -1,7 +1,8 @@
 // The parser behind parse_manifest: one pass over the document, every mistake reported.
 //
 // Only manifest*.cpp include this: manifest.cpp holds the entry points and the top level,
-// manifest_records.cpp the records, manifest_ensembles.cpp the ensembles.
+// manifest_records.cpp the records, manifest_splits.cpp their splits, manifest_ensembles.cpp the
+// ensembles.
 #pragma once
 
 #include <map>
@@ -42,14 +43,20 @@ class ManifestParser {
   void read_cell(const toml::table& table, Record& record);
   std::optional<SettingValue> coordinate(const toml::node& node, const std::string& axis);
   void adopt_axes(const toml::table& cell);
-  void read_splits(const toml::table& table, Record& record);
-  void read_split(const toml::node& node, const std::string& set, Record& record);
-  void read_split_table(const toml::table& table, Split& split);
-  void check_source(const toml::node& node, const std::string& source, const std::string& what);
   void add_records(const Record& declared, const std::vector<std::int64_t>& seeds,
                    const toml::table& table);
   std::string filled_in(const std::string& source, const Record& record, const toml::table& table);
   void check_axis_types();
+
+  // splits
+  void read_splits(const toml::table& table, Record& record);
+  void read_ood_splits(const toml::node& node, const std::string& prefix, Record& record);
+  void read_odin(const toml::node& node, Record& record);
+  void read_odin_setting(const toml::table& table, Record& record);
+  void check_odin_splits(const toml::table& table, std::size_t first, const Record& record);
+  void read_split(const toml::node& node, const std::string& set, Record& record);
+  void read_split_table(const toml::table& table, Split& split);
+  void check_source(const toml::node& node, const std::string& source, const std::string& what);
 
   // ensembles
   void read_ensemble(const toml::table& table);

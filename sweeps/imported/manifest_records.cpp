@@ -7,15 +7,11 @@
 #include <set>
 
 #include "sweeps/axis_names.hpp"
-#include "sweeps/imported/file_reference.hpp"
 #include "sweeps/imported/manifest_parser.hpp"
 #include "sweeps/spec_parser.hpp"
 
 namespace calsweep::imported {
 namespace {
-
-constexpr std::string_view kExample =
-    "[record.test] with outputs = \"probs.npy\" and labels = \"labels.npy\"";
 
 // An axis becomes a column of results.db.
 bool is_axis_name(std::string_view text) {
@@ -43,7 +39,7 @@ void ManifestParser::read_record(const toml::table& table) {
   record.line = static_cast<std::uint32_t>(table.source().begin.line);
   record.tolerance = default_tolerance_;
   static const Names kKeys = {"method",    "seed", "seeds",      "cell", "outputs",
-                              "tolerance", "test", "validation", "ood"};
+                              "tolerance", "test", "validation", "ood",  "odin"};
   for (const auto& [key, node] : in_file_order(table)) {
     if (std::find(kKeys.begin(), kKeys.end(), key->str()) == kKeys.end()) {
       document_.report_unknown(*key, "[[record]]", kKeys);
@@ -180,88 +176,6 @@ std::optional<SettingValue> ManifestParser::coordinate(const toml::node& node,
                                      "true/false",
                                      axis, kind_of(node)));
   return {};
-}
-
-void ManifestParser::read_splits(const toml::table& table, Record& record) {
-  if (!table.contains("test")) {
-    document_.report(table, fmt::format("the record has no test split: add {}", kExample));
-  }
-  for (const char* set : {"test", "validation"}) {
-    if (const auto* node = table.get(set)) read_split(*node, set, record);
-  }
-  const auto* ood = table.get("ood");
-  const auto* sets = ood == nullptr ? nullptr : document_.table(*ood, "record.ood");
-  if (sets == nullptr) return;
-  for (const auto& [key, node] : in_file_order(*sets)) {
-    const std::string name(key->str());
-    if (!is_name(name)) {
-      document_.report(key->source(), fmt::format("'{}' cannot name an out-of-distribution set: "
-                                                  "use letters, digits, '-', '_', '.'",
-                                                  name));
-    }
-    read_split(*node, "ood/" + name, record);
-  }
-  std::sort(record.splits.begin(), record.splits.end(),
-            [](const auto& a, const auto& b) { return a.set < b.set; });
-}
-
-void ManifestParser::read_split(const toml::node& node, const std::string& set, Record& record) {
-  Split split;
-  split.set = set;
-  const bool ood = set.starts_with("ood/");
-  if (ood && node.is_string()) {  // ood.svhn = "svhn.npy"
-    split.source = node.as_string()->get();
-    check_source(node, split.source, set + " outputs");
-  } else if (const auto* table = node.as_table()) {
-    read_split_table(*table, split);
-  } else {
-    document_.report(node, fmt::format("'record.{}' must be a table, as in {}, not {}", set,
-                                       kExample, kind_of(node)));
-  }
-  record.splits.push_back(std::move(split));
-}
-
-void ManifestParser::read_split_table(const toml::table& table, Split& split) {
-  const bool ood = split.set.starts_with("ood/");
-  for (const auto& [key, node] : in_file_order(table)) {
-    if (key->str() == "outputs") {
-      split.source = document_.text(*node, split.set + ".outputs").value_or("x.npy");
-      check_source(*node, split.source, split.set + ".outputs");
-    } else if (key->str() == "labels" && ood) {
-      document_.report(key->source(), fmt::format("'{}' is out of distribution: its inputs belong "
-                                                  "to no class, so it takes no labels",
-                                                  split.set));
-    } else if (key->str() == "labels") {
-      split.labels = document_.text(*node, split.set + ".labels").value_or("x.npy");
-      check_source(*node, split.labels, split.set + ".labels");
-    } else if (key->str() == "header") {
-      if (node->is_boolean())
-        split.header = node->as_boolean()->get();
-      else
-        document_.report(*node, "'header' must be true or false");
-    } else {
-      document_.report_unknown(*key, fmt::format("the split '{}'", split.set),
-                               {"header", "labels", "outputs"});
-    }
-  }
-  const auto lacks = [&](const char* what) {
-    document_.report(table, fmt::format("the split '{}' lacks '{}': a file, as in {} = \"{}.npy\"",
-                                        split.set, what, what, what));
-  };
-  if (!table.contains("outputs")) lacks("outputs");
-  if (!ood && !table.contains("labels")) lacks("labels");
-}
-
-void ManifestParser::check_source(const toml::node& node, const std::string& source,
-                                  const std::string& what) {
-  if (source == "logits" || source == "probabilities") {
-    document_.report(node, fmt::format("'{}' is the file of the numbers; what they are is said "
-                                       "above it, in the record: outputs = \"{}\"",
-                                       what, source));
-    return;
-  }
-  const auto problem = problem_of_reference(source);
-  if (!problem.empty()) document_.report(node, fmt::format("'{}': {}", what, problem));
 }
 
 void ManifestParser::add_records(const Record& declared, const std::vector<std::int64_t>& seeds,

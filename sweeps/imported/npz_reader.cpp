@@ -45,7 +45,12 @@ std::vector<std::string> keys_of(zip_t* archive) {
 std::string chosen_key(zip_t* archive, const std::string& key, const std::string& file) {
   const auto keys = keys_of(archive);
   if (key.empty() && keys.size() == 1) return keys.front();
-  if (std::find(keys.begin(), keys.end(), key) != keys.end()) return key;
+  const auto n = std::count(keys.begin(), keys.end(), key);
+  if (n > 1) {
+    throw FormatError(fmt::format("{} holds {} arrays called '{}': save it again with numpy.savez",
+                                  file, n, key));
+  }
+  if (n == 1) return key;
   const std::string holds =
       keys.empty() ? "it holds no arrays" : fmt::format("it holds: {}", fmt::join(keys, ", "));
   if (key.empty()) {
@@ -107,6 +112,11 @@ class ZipSource final : public ByteSource {
 
   void open_entry() {
     entry_.reset(zip_fopen(archive_.get(), entry_name().c_str(), 0));
+    if (!entry_ && zip_error_code_zip(zip_get_error(archive_.get())) == ZIP_ER_COMPNOTSUPP) {
+      throw FormatError(name_ +
+                        ": it is compressed in a way that is not read: save it again with "
+                        "numpy.savez_compressed");
+    }
     if (!entry_) damaged(zip_strerror(archive_.get()));
     n_read_ = 0;
   }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -129,7 +130,7 @@ void OutputChecks::check_probabilities(std::span<const double> row, std::int64_t
       refuse(index, fmt::format("sums to {:.9g}: these are percent, divide them by 100", sum));
     }
     if (row[c] < 0.0 || row[c] > 1.0) {
-      refuse(index, fmt::format("has the probability {:.9g} for class {}, not in [0, 1]: if these "
+      refuse(index, fmt::format("has the probability {} for class {}, not in [0, 1]: if these "
                                 "are logits, say outputs = \"logits\"",
                                 row[c], c));
     }
@@ -153,6 +154,9 @@ void OutputChecks::check_logits(std::span<const double> row, std::int64_t index)
                               "logits are stored",
                               row[c], c));
   }
+  all_in_unit_interval_ =
+      all_in_unit_interval_ &&
+      std::all_of(row.begin(), row.end(), [](double z) { return z >= 0.0 && z <= 1.0; });
   double sum = 0.0;
   all_look_like_probabilities_ =
       all_look_like_probabilities_ && sums_to_one(row, default_tolerance(NumberKind::Float16), sum);

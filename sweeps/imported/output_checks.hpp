@@ -31,6 +31,8 @@ class OutputChecks {
   void check_rows(std::span<const double> values, std::int64_t first_row);
   /// After the last row. Throws FormatError.
   void finish(std::int64_t n_rows) const;
+  /// Logits that all lie in [0, 1], as what comes out of a sigmoid: suspicious, not wrong.
+  bool are_suspicious_logits() const { return !probabilities_ && all_in_unit_interval_; }
 
  private:
   void check_probabilities(std::span<const double> row, std::int64_t index) const;
@@ -41,7 +43,7 @@ class OutputChecks {
   std::size_t columns_;
   bool probabilities_;
   double tolerance_;
-  bool all_look_like_probabilities_ = true;
+  bool all_look_like_probabilities_ = true, all_in_unit_interval_ = true;
 };
 
 }  // namespace calsweep::imported

@@ -11,6 +11,7 @@
 #include "sweeps/errors.hpp"
 #include "sweeps/imported/array_reader.hpp"
 #include "sweeps/imported/output_checks.hpp"
+#include "sweeps/odin_set.hpp"
 #include "sweeps/sha256.hpp"
 #include "sweeps/unit_file.hpp"
 #include "sweeps/version.hpp"
@@ -101,6 +102,7 @@ class SplitReading {
       if (to.writer != nullptr) to.writer->append_outputs(std::span<const Stored>(stored));
     }
     checks.finish(content_.n_rows);
+    content_.suspicious_logits = checks.are_suspicious_logits();
     if (expected != nullptr && content_.n_rows != expected->n_rows) refuse_change(outputs_->name());
     return sum.hex();
   }
@@ -142,6 +144,21 @@ void check_classes(const Record& record, const RecordContent& content) {
   }
 }
 
+/// Row i of an ODIN set is row i of the set it perturbs.
+void check_odin_rows(const Record& record, const RecordContent& content) {
+  for (std::size_t i = 0; i < content.splits.size(); ++i) {
+    const auto odin = parse_odin_set(content.splits[i].set);
+    if (!odin) continue;
+    const auto base = std::find_if(content.splits.begin(), content.splits.end(),
+                                   [&](const auto& split) { return split.set == odin->of; });
+    if (base == content.splits.end() || base->n_rows == content.splits[i].n_rows) continue;
+    throw FormatError(fmt::format(
+        "the ODIN logits of '{}' ({}) have {} rows, the set itself has {}: row i of both must be "
+        "the same input",
+        odin->of, record.splits[i].source, content.splits[i].n_rows, base->n_rows));
+  }
+}
+
 RecordContent read_all(const Record& record, const std::filesystem::path& folder,
                        const Destination& to, const RecordContent* expected) {
   RecordContent content;
@@ -151,6 +168,7 @@ RecordContent read_all(const Record& record, const std::filesystem::path& folder
         reading.read(to, expected == nullptr ? nullptr : &expected->splits[i]));
     check_classes(record, content);
   }
+  check_odin_rows(record, content);
   return content;
 }
 

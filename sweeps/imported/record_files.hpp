@@ -21,6 +21,7 @@ struct SplitContent {
   /// Stored as float64: probabilities that came as such or as text. Logits are stored as float32.
   bool float64 = false;
   std::string outputs_sha256, labels_sha256;  ///< the latter empty without labels
+  bool suspicious_logits = false;             ///< all lie in [0, 1]; not part of the identity
   bool operator==(const SplitContent&) const = default;
 };
 

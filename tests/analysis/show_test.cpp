@@ -71,8 +71,8 @@ Wilcoxon signed-rank test paired by seed, exact p, Holm over the cells of a meth
 TEST(ShowTest, works_with_no_axis_one_axis_and_three) {
   const auto none = shown(spec_with_grid("", 3), ShowStyle());
   EXPECT_NE(none.find("ece_guo2017"), std::string::npos);
-  EXPECT_NE(none.find("noise-warmup: better in 0, worse in 0 of 1 cells; 3 pairs cannot be "
-                      "significant over 1 cells, 6 can"),
+  EXPECT_NE(none.find("noise-warmup: better in 0, worse in 0 of 1 cell; 3 pairs cannot be "
+                      "significant over 1 cell, 6 can"),
             std::string::npos)
       << none;
   const auto one = shown(spec_with_grid("[grid]\nmodel.depth = [2, 4]\n", 8), ShowStyle());

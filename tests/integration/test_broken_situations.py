@@ -66,7 +66,7 @@ class BrokenSituations(program.ProgramTest):
                             "--accept-new-data")
 
     def test_spec_missing(self):
-        self.assert_refused(self.calsweep("run", "none.toml"), 3, "none.toml", "No such file")
+        self.assert_refused(self.calsweep("run", "none.toml"), 2, "none.toml", "No such file")
 
     def test_directory_in_use(self):
         self.make_data()

@@ -3,11 +3,16 @@
 The files are made here with struct and zipfile, so neither NumPy nor h5py is needed; HDF5 input is a
 unit file that calsweep wrote itself.
 """
+import gzip
 import math
+import os
 import random
+import resource
 import shutil
 import struct
+import subprocess
 import unittest
+import warnings
 import zipfile
 
 import program
@@ -115,6 +120,9 @@ class GoodImports(ImportTest):
                 archive.writestr("y.npy", npy_bytes(self.labels, ">i2"))
         npz("stored.npz", zipfile.ZIP_STORED)
         npz("deflated.npz", zipfile.ZIP_DEFLATED)
+        with zipfile.ZipFile(self.folder / "zip64.npz", "w") as archive, \
+                archive.open("probs.npy", "w", force_zip64=True) as entry:
+            entry.write(npy_bytes(self.rows))
         with zipfile.ZipFile(self.folder / "fortran.npz", "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("only.npy", npy_bytes(self.rows, fortran=True))
         self.write("big.npy", npy_bytes(self.rows, ">f4"))
@@ -123,6 +131,7 @@ class GoodImports(ImportTest):
         self.write("bytes.npy", npy_bytes(self.labels, "|u1"))
         lines = [",".join(map(repr, row)) for row in self.rows]
         self.write("plain.csv", "\n".join(lines) + "\n\n")
+        self.write("quoted.csv", "\n".join(",".join(f'"{p!r}"' for p in row) for row in self.rows))
         self.write("header.csv", "\ufeffid,class,\"p_0\",p_1, p_2\r\n" + "".join(
             f"r{i},{y},{line}\r\n" for i, (y, line) in enumerate(zip(self.labels, lines))))
         self.write("beside.csv", "a,b,label,c\n" + "".join(
@@ -134,6 +143,7 @@ class GoodImports(ImportTest):
         shutil.copy(unit, self.folder / "own.h5")
         cases = {
             "stored": ("stored.npz:probs", "stored.npz:y"), "deflated": ("deflated.npz:probs", "deflated.npz:y"),
+            "zip64": ("zip64.npz:probs", "labels.npy"), "quoted": ("quoted.csv", "labels.npy"),
             "fortran-npz": ("fortran.npz", "labels.npy"), "big": ("big.npy", "labels.npy"),
             "fortran": ("fortran.npy", "bytes.npy"), "double": ("double.npy", "labels.npy"),
             "plain": ("plain.csv", "labels.npy"), "header": ("header.csv:p_*", "header.csv:class"),
@@ -143,7 +153,7 @@ class GoodImports(ImportTest):
             with self.subTest(format=name):
                 self.import_into(name, test=test, labels=labels)
                 self.assertEqual(self.metrics(name), expected)
-                if name not in ("double", "plain", "header", "beside", "named"):  # stored as float64
+                if name not in ("double", "plain", "header", "beside", "named", "quoted"):  # stored as float64
                     self.assertEqual(self.trials(name), {trial})
 
         done = self.calsweep("import", self.manifest(test=f"own.h5:/trials/{trial}/probs"), "--dir", "none")
@@ -281,6 +291,12 @@ def malformed(t):
         archive.writestr("y.npy", npy_bytes(labels, "<i8"))
     zipped = (t.folder / "some.npz").read_bytes()
     middle = len(zipped) // 4
+    with warnings.catch_warnings(), zipfile.ZipFile(t.folder / "twice.npz", "w") as archive:
+        warnings.simplefilter("ignore")  # that the name is there already
+        archive.writestr("probs.npy", good)
+        archive.writestr("probs.npy", npy_bytes(rows[::-1]))
+    with zipfile.ZipFile(t.folder / "lzma.npz", "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("probs.npy", good)
     broken_zip = zipped[:middle] + bytes(b ^ 0x55 for b in zipped[middle:middle + 8]) + zipped[middle + 8:]
     csv = "".join(",".join(map(repr, r)) + "\n" for r in rows)
     head = "p0,p1,p2,label\n"
@@ -353,6 +369,53 @@ def malformed(t):
         ("a missing file", {}, dict(test="nothing.npy"), ["there is no file", "nothing.npy"]),
         ("another number of classes", {"v.npy": npy_bytes(wide), "vy.npy": npy_bytes([0] * N, "<i8")},
          dict(more='[record.validation]\noutputs = "v.npy"\nlabels = "vy.npy"'), ["3 classes", "4"]),
+        ("an array twice in an archive", {}, dict(test="twice.npz:probs"), ["holds 2 arrays called 'probs'"]),
+        ("an archive compressed otherwise", {}, dict(test="lzma.npz:probs"), ["savez_compressed"]),
+        ("a key twice in a header", {"x.npy": npy_bytes(rows, header="{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (40, 3), }")},
+         test, ["header is damaged"]),
+        ("2^31 rows declared", {"x.npy": npy_bytes(rows, header="{'descr': '<f4', 'fortran_order': False, 'shape': (2147483648, 3), }")},
+         test, ["promises 6442450944 numbers"]),
+        ("extended precision", {"x.npy": npy_bytes(rows, header="{'descr': '<f16', 'fortran_order': False, 'shape': (40, 3), }")},
+         test, ["'<f16'"]),
+        ("true/false as labels", {"y.npy": npy_bytes(labels, "|i1").replace(b"|i1", b"|b1")}, dict(labels="y.npy"), ["'|b1'"]),
+        ("a label beyond 32 bits", {"y.npy": npy_bytes([2**32] + labels[1:], "<i8")}, dict(labels="y.npy"),
+         ["y.npy: row 0 (from 0) has the label 4294967296"]),
+        ("just above one", {"x.npy": npy_bytes([[1 + 2**-40, 0.0, 0.0]] + rows[1:], "<f8")}, test,
+         ["x.npy: row 0 (from 0) has the probability 1.0000000000009095"]),
+        ("UTF-16", {"x.csv": csv.encode("utf-16")}, dict(test="x.csv"), ["x.csv: line 1 holds the byte 0x00", "UTF-16"]),
+        ("a compressed CSV", {"x.csv": gzip.compress(csv.encode())}, dict(test="x.csv"), ["x.csv: line 1 holds the byte", "compressed"]),
+        ("lines that end with CR", {"x.csv": csv.replace("\n", "\r")}, dict(test="x.csv"), ["line 1 holds a carriage return"]),
+        ("an empty first line", {"x.csv": "\n" + csv}, dict(test="x.csv"), ["its first line is empty"]),
+        ("empty lines between rows", {"x.csv": csv.replace("\n", "\n\n")}, dict(test="x.csv"), ["line 2 is empty, but rows follow"]),
+        ("decimal commas", {"x.csv": "a,b,c\n" + "\n".join(",".join('"' + repr(p).replace(".", ",") + '"' for p in r) for r in rows)},
+         dict(test="x.csv"), ["row 0 (from 0; line 2)", "decimal comma"]),
+        ("decimal commas between commas", {"x.csv": "0,25,0,0625,0,6875\n" * N}, dict(test="x.csv", outputs="logits"),
+         ["header = true"]),
+        ("decimal commas between commas, below names", {"x.csv": "a,b,c,d,e,f\n" + "0,25,0,0625,0,6875\n" * N},
+         dict(test="x.csv", outputs="logits"), ['row 0 (from 0; line 2) has "0625"', "decimal comma"]),
+        ("a column chosen twice", {"x.csv": "a,b,c\n" + csv}, dict(test="x.csv:a,a,b", outputs="logits"), ["'a' is chosen twice"]),
+        ("columns of one name", {"x.csv": "a,a,c\n" + csv}, dict(test="x.csv"), ["2 of its columns are called 'a'"]),
+        ("a first row of missing values", {"x.csv": "NA,NA,NA\n" + csv}, dict(test="x.csv"), ["3 of its columns are called 'NA'"]),
+        ("labels with a point", {"x.csv": head + "\n".join(",".join(map(repr, r)) + f",{y}.0" for r, y in zip(rows, labels))},
+         dict(test="x.csv", labels="x.csv:label"), ["row 0", "no integer"]),
+        ("one-hot labels in a CSV", {"x.csv": "a,b,c,y0,y1,y2\n" + "\n".join(
+            ",".join(map(repr, r)) + "," + ",".join(str(int(y == k)) for k in range(K)) for r, y in zip(rows, labels))},
+         dict(test="x.csv:a,b,c", labels="x.csv:y*"), ["argmax"]),
+        ("HDF5 records with fields", {}, dict(test="odd.h5:/compound"), ["odd.h5:/compound: it holds neither"]),
+        ("HDF5 words", {}, dict(labels="odd.h5:/words"), ["odd.h5:/words: it holds neither"]),
+        ("HDF5 true/false", {}, dict(labels="odd.h5:/flags"), ["odd.h5:/flags: it holds neither"]),
+        ("HDF5 complex", {}, dict(test="odd.h5:/complex"), ["odd.h5:/complex: it holds neither"]),
+        ("HDF5 rows of any length", {}, dict(test="odd.h5:/ragged"), ["odd.h5:/ragged: it holds neither"]),
+        ("an HDF5 scalar", {}, dict(test="odd.h5:/scalar"), ["odd.h5:/scalar has the shape ()"]),
+        ("an HDF5 dataset of nothing", {}, dict(test="odd.h5:/nothing"), ["odd.h5:/nothing has the shape ()"]),
+        ("HDF5 labels never written", {}, dict(labels="odd.h5:/unwritten"), ["odd.h5:/unwritten: the dataset was made but never written"]),
+        ("HDF5 labels partly written", {}, dict(labels="odd.h5:/partly"), ["odd.h5:/partly: parts of the dataset were never written"]),
+        ("an HDF5 filter that is not there", {}, dict(test="odd.h5:/lzf"), ["odd.h5:/lzf: it is compressed with 'lzf'", "gzip"]),
+        ("a virtual HDF5 dataset", {}, dict(test="odd.h5:/virtual"), ["odd.h5:/virtual: it is a virtual dataset"]),
+        ("an HDF5 link to itself", {}, dict(test="odd.h5:/loop"), ["odd.h5:/loop: it cannot be opened", "link"]),
+        ("an HDF5 group", {}, dict(test="odd.h5:/group"), ["there is no such dataset", "/group/ holds: inside"]),
+        ("a link to itself", {}, dict(test="loop.npy"), ["loop.npy cannot be read", "symbolic links"]),
+        ("a directory", {}, dict(test="folder.npy"), ["folder.npy is no file, but a directory"]),
         ("too many classes", {"x.npy": npy_bytes([[0.0] * 1_000_001])}, test, ["1000001 classes"]),
     ]
 
@@ -392,6 +455,182 @@ MISTAKES = [
 ]
 
 
+class Warnings(ImportTest):
+    def warned(self, *texts, **values):
+        done = self.calsweep("import", self.manifest(**values), "--dir", "run")
+        self.assert_succeeded(done)
+        for text in texts:
+            self.assertIn(text, done.stderr)
+        return done.stderr
+
+    def test_logits_that_look_like_outputs_of_a_sigmoid(self):
+        sigmoid = [[float32(1 / (1 + math.exp(-3 * p))) for p in row] for row in self.rows]
+        self.write("x.npy", npy_bytes(sigmoid))
+        self.warned("x.npy (record of line 3): all its logits lie in [0, 1]", 'outputs = "probabilities"',
+                    test="x.npy", outputs="logits")
+        self.write("x.npy", npy_bytes(changed(sigmoid, 7, 1, 1.5)))
+        shutil.rmtree(self.folder / "run")
+        self.assertNotIn("warning", self.warned(test="x.npy", outputs="logits"))
+
+    def test_validation_that_is_the_test_set(self):
+        more = '[record.validation]\noutputs = "probs.npy"\nlabels = "labels.npy"'
+        self.warned("the record of line 3 has the same outputs for validation and test", more=more)
+
+    def test_an_ensemble_of_one_network(self):
+        records = "".join(f"""
+            [[record]]
+            method = "first"
+            seed = {seed}
+            outputs = "probabilities"
+            test = {{ outputs = "{name}.npy", labels = "labels.npy" }}
+            """ for seed, name in enumerate(("probs", "probs", "other", "third")))
+        self.write("other.npy", npy_bytes(softmax_rows(5)))
+        self.write("third.npy", npy_bytes(softmax_rows(6)))
+        ensemble = '[[ensemble]]\nname = "pairs"\nof = "first"\nsize = 2\n'
+        run = self.import_into("pairs", 'name = "pairs"\n' + records + ensemble)
+        done = self.calsweep("analyze", "pairs")
+        self.assert_succeeded(done)
+        self.assertIn("1 of the ensembles 'pairs' have members with the same outputs", done.stderr)
+        marked = program.rows(run / "results.db", "SELECT seed, value FROM replicate_metric WHERE method = 'pairs' AND "
+                              "set_name = 'test' AND metric = 'distinct_members' ORDER BY seed")
+        self.assertEqual(marked, [(0, 1.0), (1, 2.0)])
+        self.assertIn("'pairs' have members", self.calsweep("analyze", "pairs").stderr)  # up to date
+
+
+class Memory(ImportTest):
+    def test_what_does_not_fit_is_refused_before_the_work(self):
+        rows = 4_000_000
+        header = f"{{'descr': '<f2', 'fortran_order': False, 'shape': ({rows}, 2), }}"
+        self.write("x.npy", npy_bytes([], "<f2", header=header) + struct.pack("<2e", -1.5, 2.0) * rows)
+        header = f"{{'descr': '|i1', 'fortran_order': False, 'shape': ({rows},), }}"
+        self.write("y.npy", npy_bytes([], "|i1", header=header) + bytes(rows))
+        run = self.import_into("large", test="x.npy", labels="y.npy", outputs="logits")
+        limit = 900 << 20
+
+        def with_limit(*arguments):
+            return self.calsweep(*arguments, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
+        if with_limit("--version").returncode != 0:
+            self.skipTest("this build does not run in 900 MiB of address space")
+        self.assert_refused(with_limit("analyze", "large"), 1, "its analysis needs about 1.1 GiB of memory, but 0.", "GiB are free")
+        self.assertEqual(program.rows(run / "results.db", "SELECT count(*) FROM metric"), [(0,)])
+
+
+class Odin(ImportTest):
+    """Logits of perturbed inputs, from the outside; expected values are counted here."""
+
+    SETTING = """
+        [[record.odin]]
+        temperature = {t}
+        epsilon = 0.0014
+        test = "odin.npy"
+        ood.noise = "odin-noise.npy"
+        """
+
+    def setUp(self):
+        super().setUp()
+        rng = random.Random(11)
+        self.sets = {name: [[float32(rng.gauss(0, scale)) for _ in range(K)] for _ in range(n)]
+                     for name, n, scale in (("z", N, 2), ("noise", 25, 1), ("odin", N, 3), ("odin-noise", 25, 1))}
+        for name, rows in self.sets.items():
+            self.write(f"{name}.npy", npy_bytes(rows))
+
+    def odin(self, t="1000", noise="noise", setting=None, **values):
+        more = f'ood.noise = "{noise}.npy"\n' + (setting or self.SETTING.format(t=t))
+        text = """
+            name = "small"
+            [[record]]
+            method = "first"
+            outputs = "logits"
+            test = {{ outputs = "z.npy", labels = "labels.npy" }}
+            {more}
+            """.format(more=more)
+        for old, new in values.items():
+            text = text.replace(old, new)
+        return text
+
+    def test_scores_land_in_the_database(self):
+        run = self.import_into("run", self.odin())
+        self.assert_succeeded(self.calsweep("analyze", "run"))
+        found = dict(program.rows(run / "results.db", "SELECT convention, value FROM metric WHERE set_name = 'ood/noise' "
+                                                      "AND metric = 'auroc'"))
+
+        def score(row, t):
+            top = max(row)
+            return 1 / sum(math.exp((z - top) / t) for z in row)
+        for convention, t, inside, outside in (("odin, T=1000, eps=0.0014", 1000, "odin", "odin-noise"),
+                                               ("max_softmax", 1, "z", "noise")):
+            pairs = [(score(a, t), score(b, t)) for a in self.sets[inside] for b in self.sets[outside]]
+            expected = sum((a > b) + 0.5 * (a == b) for a, b in pairs) / len(pairs)
+            self.assertAlmostEqual(found[convention], expected, 12)
+        self.assertIn("odin energy, T=1000, eps=0.0014", found)
+        sets = program.rows(run / "results.db", "SELECT DISTINCT set_name FROM prediction_set ORDER BY 1")
+        self.assertEqual(sets, [("ood/noise",), ("test",)])
+
+    def test_two_settings_and_one_without_test(self):
+        text = self.odin(setting=self.SETTING.format(t=1000) + self.SETTING.format(t="2.5").replace('test = "odin.npy"', ""))
+        run = self.import_into("run", text)
+        self.assert_succeeded(self.calsweep("analyze", "run"))
+        found = program.rows(run / "results.db", "SELECT value IS NULL, null_reason FROM metric WHERE metric = 'auroc' AND "
+                             "convention LIKE 'odin, %' ORDER BY convention")
+        self.assertEqual(found, [(0, None), (1, "no ODIN logits of the test set at this setting")])
+
+    def test_what_is_refused(self):
+        self.write("short.npy", npy_bytes(self.sets["odin"][:-1]))
+        cases = [
+            (self.odin(**{'outputs = "logits"': 'outputs = "probabilities"'}), ['needs outputs = "logits"']),
+            (self.odin(**{"temperature = 1000": ""}), ["lacks 'temperature'"]),
+            (self.odin(t="0"), ["record.odin.temperature", "out of range"]),
+            (self.odin(setting=self.SETTING.format(t=1).replace("ood.noise", "ood.other")), ["ODIN logits of 'ood/other'", "no such set"]),
+            (self.odin(setting=self.SETTING.format(t=1) * 2), ["is given twice"]),
+            (self.odin(setting="[[record.odin]]\ntemperature = 1\nepsilon = 0.1"), ["names no set"]),
+            (self.odin(setting=self.SETTING.format(t=1) + "labels = 'labels.npy'"), ["unknown", "labels"]),
+            (self.odin(**{'"odin.npy"': '"short.npy"'}), ["the ODIN logits of 'test' (short.npy) have 39 rows, the set itself has 40"]),
+        ]
+        for text, texts in cases:
+            with self.subTest(texts=texts):
+                self.assert_refused(self.calsweep("import", self.manifest(text), "--dir", "run"), 2, *texts)
+                self.assertFalse((self.folder / "run").exists())
+
+
+class Words(ImportTest):
+    def test_an_unknown_command_is_named(self):
+        self.assert_refused(self.calsweep("frobnicate"), 2, "there is no command 'frobnicate'", "analyze")
+        self.assert_refused(self.calsweep("-q", "analyse", "x"), 2, "did you mean 'analyze'?")
+
+    def test_what_is_named_and_not_there_is_a_wrong_argument(self):
+        for command in ("plan", "run", "slurm", "import", "power"):
+            with self.subTest(command=command):
+                self.assert_refused(self.calsweep(command, "none.toml"), 2, "none.toml", "No such file")
+                self.assert_refused(self.calsweep(command, "."), 2, "directory")
+        for command in ("analyze", "status", "query", "export", "explain-ece", "show"):
+            with self.subTest(command=command):
+                self.assert_refused(self.calsweep(command, "none"), 2, "none is not a run directory")
+
+    def test_show_with_a_single_seed(self):
+        self.write("second.npy", npy_bytes(softmax_rows(9)))
+        self.import_into("run", self.manifest().read_text() + """
+            [[record]]
+            method = "second"
+            outputs = "probabilities"
+            test = { outputs = "second.npy", labels = "labels.npy" }
+            """)
+        self.assert_succeeded(self.calsweep("analyze", "run"))
+        shown = self.calsweep("show", "run").stdout
+        self.assertIn("second: one pair cannot be tested", shown)
+        self.assertIn("One seed: no standard deviation and no test.", shown)
+
+    def test_a_folder_whose_name_is_not_utf_8(self):
+        folder = os.fsencode(self.folder) + b"/d\xff"
+        os.mkdir(folder)
+        for name in ("probs.npy", "labels.npy"):
+            shutil.copy(self.folder / name, os.fsdecode(folder))
+        self.manifest()
+        done = subprocess.run([program.CALSWEEP, "import", "manifest.toml", "--data", folder], cwd=self.folder,
+                              env=self.environment, capture_output=True, check=False)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn(b"is not UTF-8", done.stderr)
+
+
 class Refusals(ImportTest):
     def refused(self, texts):
         shutil.rmtree(self.folder / "run", ignore_errors=True)  # of a case that failed
@@ -401,8 +640,11 @@ class Refusals(ImportTest):
         self.assertFalse((self.folder / "runs").exists())
 
     def test_malformed_data(self):
+        shutil.copy(program.SOURCE / "tests/integration/data/odd.h5", self.folder)
+        (self.folder / "loop.npy").symlink_to("loop.npy")
+        (self.folder / "folder.npy").mkdir()
         cases = malformed(self)
-        self.assertGreaterEqual(len(cases), 40)
+        self.assertGreaterEqual(len(cases), 70)
         for name, files, values, texts in cases:
             with self.subTest(case=name):
                 for file, content in files.items():

@@ -103,7 +103,7 @@ TEST(InvertedIntervalTest, covers_the_true_error_of_calibrated_and_other_models)
       const auto cells = cell_residuals(profile, draws.cuts, 80, options.key);
       for (const auto& error : errors) {
         const double true_value = truth.at(error.name) + 1e-5;  // 1e-5: rounding of the truth
-        for (const auto* of : {&draws, &cells}) {
+        for (const ResidualDraws* of : std::initializer_list<const ResidualDraws*>{&draws, &cells}) {
           const auto found = inverted_interval(error, profile, *of);
           auto& covered = of == &draws ? by_rows : by_cells;
           covered[error.name] +=
