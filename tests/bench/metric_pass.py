@@ -19,8 +19,12 @@ import time
 import torch
 
 
-# Classes, rows, and the batch with which PyTorch's whole set was fastest here (of 1,000 to 100,000 rows).
-SIZES = ((10, 2_000_000, 20_000), (100, 400_000, 4_000), (1000, 40_000, 1_000))
+# Classes, rows, and the batches with which PyTorch's two programs were fastest here.
+SIZES = (
+    (10, 2_000_000, 100_000, 20_000),
+    (100, 400_000, 20_000, 4_000),
+    (1000, 40_000, 4_000, 1_000),
+)
 
 
 class CalibrationErrorByTorch:
@@ -155,13 +159,13 @@ def ours(binary, rows, classes):
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def compare(options, classes, rows, batch):
+def compare(options, classes, rows, ece_batch, whole_batch):
     logits, labels = rows_of(rows, classes)
     rates = {}
     for _ in range(options.rounds):
         made = ours(options.binary, rows, classes)
-        one_ece = torch_rate(CalibrationErrorByTorch(), logits, labels, 100_000)
-        whole_set = torch_rate(WholeSetByTorch(classes), logits, labels, batch)
+        one_ece = torch_rate(CalibrationErrorByTorch(), logits, labels, ece_batch)
+        whole_set = torch_rate(WholeSetByTorch(classes), logits, labels, whole_batch)
         for name, rate in (
             ("calsweep, the pass", made["rows_per_second"]),
             ("calsweep, fastest block", made["best_rows_per_second"]),
@@ -196,8 +200,8 @@ def main():
         f"{large['best_rows_per_second'] / 1e6:.1f} ({large['bytes_per_second'] / 1e9:.2f} GB/s of logits; "
         f"this core reads {large['read_bytes_per_second'] / 1e9:.1f} GB/s), peak memory {large['peak_rss_mb']:.0f} MB"
     )
-    for classes, rows, batch in SIZES:
-        compare(options, classes, rows, batch)
+    for size in SIZES:
+        compare(options, *size)
 
 
 if __name__ == "__main__":

@@ -239,11 +239,11 @@ TEST(RowKernelTest, exp_and_log_have_the_same_bits_with_and_without_avx2) {
 }
 
 TEST(RowKernelTest, rounds_terms_to_units_as_the_scalar_rule_does) {
-  const auto z = random_logits(64, 10, 30.0F);
-  Block block(64, 10, 64);
+  const auto z = random_logits(61, 10, 30.0F);
+  Block block(61, 10, 64);
   ASSERT_TRUE(row_kernel().softmax(z.data(), block.arrays));
   Int128 of_class_7 = 0, confidence = 0, entropy = 0;
-  for (std::size_t r = 0; r < 64; ++r) {
+  for (std::size_t r = 0; r < 61; ++r) {
     confidence += units_of(block.confidence[r]);
     double row_entropy = 0.0;
     for (std::size_t k = 0; k < 10; ++k) {
