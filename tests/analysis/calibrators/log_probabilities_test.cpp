@@ -16,7 +16,7 @@ TEST(LogProbabilitiesTest, are_those_of_p_and_never_below_the_smallest_normal_fl
   EXPECT_EQ(kLeastProbability, double{smallest});
   const float floor = -126.0F * std::log(2.0F);
   const auto logs =
-      log_probabilities({0.0, 5e-324, 1e-45, 1e-38, double{smallest}, 2e-38, 0.25, 1.0});
+      log_probabilities(std::vector{0.0, 5e-324, 1e-45, 1e-38, double{smallest}, 2e-38, 0.25, 1.0});
   for (std::size_t i = 0; i < 5; ++i) EXPECT_FLOAT_EQ(logs[i], floor) << i;
   EXPECT_FLOAT_EQ(floor, -87.336545F);
   EXPECT_GT(logs[5], floor);
