@@ -17,13 +17,11 @@ namespace {
 
 /// Of errors that cost more than their bins: the ends of an interval are good to a tenth of its
 /// width, a floor to 1 %.
-constexpr std::int64_t kFewResamples = 192;
+constexpr std::int64_t kFewResamples = 128;
 /// Of class probabilities, each a label per row.
-constexpr std::int64_t kLabelResamples = 128;
+constexpr std::int64_t kLabelResamples = 64;
 /// Each bootstrap resample costs a draw per row.
-constexpr std::int64_t kBootstrapResamples = 200;
-/// Calibrated outputs: their floors are drawn from so many cells of equal mass, and those of bins.
-constexpr std::int64_t kCalibratedCells = 256;
+constexpr std::int64_t kBootstrapResamples = 128;
 constexpr double kTail = 0.025;  // of a 95 % interval
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
@@ -162,12 +160,12 @@ void add_cell_uncertainty(const UncertaintyInput& input, const SummaryRequest& r
   request_equal_width(input.profile, metrics, binned);
   request_sorted(input.profile, metrics, binned);
   NullRequest wanted;
-  wanted.brier_top = false;
+  wanted.ks = wanted.brier_top = false;
   wanted.binned = binned.functionals;
   auto options = null_options(request);
   options.n_resamples = std::min(request.resamples, kFewResamples);
   options.exact_rows = 0;
-  options.n_cells = kCalibratedCells;
+  options.n_cells = 1;  // and the edges of the bins
   take_floors(null_distribution(input.profile, wanted, options), binned, metrics);
   const auto residuals =
       cell_residuals(input.profile, cuts_of(binned.functionals),

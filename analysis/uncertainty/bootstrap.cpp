@@ -18,7 +18,8 @@ namespace {
 class RowSampler {
  public:
   RowSampler(std::span<const float> confidence, std::span<const std::uint8_t> correct,
-             const std::vector<RowMean>& means, const std::vector<CutFunctional>& cuts)
+             const std::vector<RowMean>& means, const std::vector<CutFunctional>& cuts,
+             std::span<const std::size_t> residual_cuts)
       : profile_(ConfidenceProfile::from_rows(confidence, correct)),
         weight_(confidence.size()),
         slot_of_(confidence.size()),
@@ -42,7 +43,7 @@ class RowSampler {
     }
     group_count_.resize(groups.size());
     group_correct_.resize(groups.size());
-    plan_cuts(cuts);
+    plan_cuts(cuts, residual_cuts);
   }
 
   /// How often each slot is drawn, and the slot of each row in file order.
@@ -92,30 +93,31 @@ class RowSampler {
 
   /// Cumulative residuals of the resampled rows less those of all rows.
   void add_noise(ResidualDraws& draws) const {
-    double residual = 0.0;
-    std::size_t g = 0;
-    for (const auto cut : draws.cuts) {
-      for (; g < cut; ++g) {
-        residual += profile_.groups()[g].confidence * group_count_[g] - group_correct_[g];
-      }
-      draws.noise.push_back(residual - (profile_.confidence_before(cut) -
-                                        static_cast<double>(profile_.correct_before(cut))));
+    for (const auto at : residual_at_) {
+      const auto cut = cuts_[at];
+      draws.noise.push_back(
+          (cut_sums_[at].confidence - cut_sums_[at].correct) -
+          (profile_.confidence_before(cut) - static_cast<double>(profile_.correct_before(cut))));
     }
   }
 
  private:
-  void plan_cuts(const std::vector<CutFunctional>& cuts) {
+  void plan_cuts(const std::vector<CutFunctional>& cuts,
+                 std::span<const std::size_t> residual_cuts) {
+    cuts_.assign(residual_cuts.begin(), residual_cuts.end());
     for (const auto& cut : cuts) cuts_.insert(cuts_.end(), cut.cuts.begin(), cut.cuts.end());
     std::sort(cuts_.begin(), cuts_.end());
     cuts_.erase(std::unique(cuts_.begin(), cuts_.end()), cuts_.end());
     cut_sums_.resize(cuts_.size());
+    const auto position = [&](std::size_t cut) {
+      return static_cast<std::size_t>(std::lower_bound(cuts_.begin(), cuts_.end(), cut) -
+                                      cuts_.begin());
+    };
     for (const auto& cut : cuts) {
       auto& at = cut_at_.emplace_back();
-      for (const auto c : cut.cuts) {
-        at.push_back(static_cast<std::size_t>(std::lower_bound(cuts_.begin(), cuts_.end(), c) -
-                                              cuts_.begin()));
-      }
+      for (const auto c : cut.cuts) at.push_back(position(c));
     }
+    for (const auto c : residual_cuts) residual_at_.push_back(position(c));
   }
 
   /// Sums over the resampled rows before each cut, in groups of all rows.
@@ -142,6 +144,7 @@ class RowSampler {
   std::vector<std::size_t> cuts_;                 // ascending
   std::vector<CutSums> cut_sums_;                 // [cuts_]
   std::vector<std::vector<std::size_t>> cut_at_;  // per functional, positions in cuts_
+  std::vector<std::size_t> residual_at_;          // positions in cuts_
   std::vector<CutSums> wanted_;
 };
 
@@ -204,7 +207,9 @@ std::vector<Replicates> bootstrap(std::span<const float> confidence,
     residuals->noise.clear();
     residuals->n_resamples = confidence.empty() ? 0 : options.n_resamples;
   }
-  RowSampler sampler(confidence, correct, means, cuts);
+  RowSampler sampler(confidence, correct, means, cuts,
+                     residuals != nullptr ? std::span<const std::size_t>(residuals->cuts)
+                                          : std::span<const std::size_t>());
   auto all = named(means, errors, cuts);
   if (confidence.empty()) return all;
   std::vector<double> values;

@@ -8,7 +8,7 @@
 namespace calsweep::analysis {
 namespace {
 
-constexpr int kBisections = 7;
+constexpr int kBisections = 5;
 constexpr double kLargestFactor = 8.0;  // of the observed residuals; beyond it the end is this
 
 /// The errors of resamples whose true residuals are t times the observed ones.
