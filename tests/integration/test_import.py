@@ -511,7 +511,7 @@ class Memory(ImportTest):
             return self.calsweep(*arguments, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
         if with_limit("--version").returncode != 0:
             self.skipTest("this build does not run in 900 MiB of address space")
-        self.assert_refused(with_limit("analyze", "large"), 1, "its analysis needs about 1.1 GiB of memory, but 0.", "GiB are free")
+        self.assert_refused(with_limit("analyze", "large"), 1, "its analysis needs about 1.2 GiB of memory, but 0.", "GiB are free")
         self.assertEqual(program.rows(run / "results.db", "SELECT count(*) FROM metric"), [(0,)])
 
 
