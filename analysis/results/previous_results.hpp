@@ -15,7 +15,7 @@ namespace calsweep::analysis {
 
 /// Bumped whenever the tables, or the meaning of any number in them, change: an older file is
 /// rebuilt from the unit files, a newer one refused.
-inline constexpr int kResultsSchema = 2;
+inline constexpr int kResultsSchema = 3;
 /// "CSwp" in the header of the SQLite file.
 inline constexpr int kResultsApplicationId = 0x43537770;
 
