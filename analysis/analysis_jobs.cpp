@@ -51,9 +51,10 @@ std::vector<ResultsLine> run_unit(const AnalysisJob& job, const RunDirectory& ru
   } catch (const CalsweepError& error) {
     lines.emplace_back(problem("", file_name, error.what()));
     for (const auto& id : job.trials) {
-      lines.emplace_back(
-          problem(id.str(), file_name,
-                  "its unit file " + file_name + " is damaged: `calsweep run` trains it again"));
+      lines.emplace_back(problem(id.str(), file_name,
+                                 "its unit file " + file_name +
+                                     " is damaged: `calsweep run` trains it again, or "
+                                     "`calsweep import` reads the record again"));
     }
   }
   return lines;

@@ -147,8 +147,7 @@ class Summary {
       for (const auto* metric : {"ace", "tace"}) add(metric, "", Measured::none(input.too_large));
       return;
     }
-    const auto cells =
-        adaptive_cells(input.probabilities, predictions_.n_classes, input.labels);
+    const auto cells = adaptive_cells(input.probabilities, predictions_.n_classes, input.labels);
     add("ace", "", cells.all.error());
     add("tace", "", cells.thresholded.error());
     if (!has_uncertainty()) return;

@@ -94,21 +94,21 @@ void warn_about_equal_outputs(const Manifest& manifest,
   }
 }
 
-// Methods are compared within a cell, on the same inputs.
+// Methods are compared within a cell, seed by seed, on the same inputs.
 void warn_about_unequal_labels(const Manifest& manifest,
                                const std::vector<RecordContent>& contents) {
-  std::map<std::vector<SettingValue>, std::map<std::string, std::string>> labels;
+  std::map<std::pair<std::vector<SettingValue>, std::int64_t>, std::string> labels;
   std::set<std::vector<SettingValue>> warned;
   for (std::size_t i = 0; i < contents.size(); ++i) {
     const auto& record = manifest.records[i];
     for (const auto& split : contents[i].splits) {
       if (split.set != "test") continue;
-      const auto [at, is_new] = labels[record.cell].emplace(split.set, split.labels_sha256);
+      const auto [at, is_new] = labels.try_emplace({record.cell, record.seed}, split.labels_sha256);
       if (is_new || at->second == split.labels_sha256 || !warned.insert(record.cell).second)
         continue;
       log::warning(
           fmt::format("the test labels of the record of line {} differ from those of "
-                      "another record of its cell: methods are compared as if they had "
+                      "another record of its cell and seed: methods are compared as if they had "
                       "seen the same inputs; if they have not, give them another cell",
                       record.line));
     }

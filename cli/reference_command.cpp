@@ -89,7 +89,7 @@ probabilities of its networks are averaged in the analysis.
 |---|---|---|---|
 | `reference` | a method's name | the first method | Method the others are compared with. |
 | `alpha` | number in (0, 0.5] | `0.05` | Significance level after Holm's correction over the grid. |
-| `calibrators` | list of names | `["temperature", "vector", "isotonic-top-label"]` (those of the noise warm-up paper) | Post-hoc calibrators, fitted on the validation split of each network and ensemble: `temperature`, `temperature-ece10-grid`, `vector`, `matrix`, `matrix-odir`, `dirichlet`, `histogram-binning`, `bbq`, `isotonic`, `isotonic-top-label`, `enir`, `beta`; `[]` for none. |
+| `calibrators` | list of names | `["temperature", "vector", "isotonic-top-label"]` (those of the noise warm-up paper) | Post-hoc calibrators, fitted on the validation split of each network and ensemble: `temperature`, `temperature-ece10-grid`, `vector`, `matrix`, `matrix-odir`, `dirichlet`, `platt` (two classes), `histogram-binning`, `bbq`, `isotonic`, `isotonic-top-label`, `enir`, `beta`; `[]` for none. |
 | `cross_fitting_folds` | 0, or 2 to 100 | `0` | Where there is no validation split: calibrators are fitted on the other folds of the test set. 0: then there are no calibrated results. |
 | `resamples` | integer 0 to 1000000 | `1000` | Draws behind floors and consistency p-values (64 or 128 at most for those that cost more), and (128 at most) behind intervals; 0 leaves them out. |
 | `conformal_alpha` | number in (0, 0.5] | `0.1` | Prediction sets aim at a coverage of one minus this. |

@@ -11,12 +11,13 @@ namespace {
 
 using Names = std::vector<std::string>;
 
-constexpr std::array<std::string_view, 12> kCalibrators = {"temperature",
+constexpr std::array<std::string_view, 13> kCalibrators = {"temperature",
                                                            "temperature-ece10-grid",
                                                            "vector",
                                                            "matrix",
                                                            "matrix-odir",
                                                            "dirichlet",
+                                                           "platt",
                                                            "histogram-binning",
                                                            "bbq",
                                                            "isotonic",

@@ -6,8 +6,8 @@
 
 #include "analysis/metrics/vector_math.hpp"
 
-// A function with this in front is compiled twice: for the machine at hand and for every x86-64. The
-// bits are the same: neither fuses multiplications and additions.
+// A function with this in front is compiled twice: for the machine at hand and for every x86-64.
+// The bits are the same: neither fuses multiplications and additions.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
     !defined(__SANITIZE_ADDRESS__)
 #define CALSWEEP_CLONES __attribute__((target_clones("avx2", "default")))

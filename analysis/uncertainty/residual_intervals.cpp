@@ -23,61 +23,80 @@ class Family {
         value_(value),
         estimand_(estimand),
         residuals_(observed.size()),
+        errors_(n_resamples_),
         error_(value(observed)) {}
 
   double truth(double t) {
     for (std::size_t i = 0; i < observed_.size(); ++i) residuals_[i] = t * observed_[i];
     return estimand_(residuals_);
   }
-  /// Shares of resamples with an error of at least, and at most, the observed one. What differs by
-  /// rounding only is equal.
-  double at_least(double t) { return share(t, 1.0); }
-  double at_most(double t) { return share(t, -1.0); }
+  /// How far the `rank`-th largest (from 0), or smallest, error of all resamples lies above the
+  /// observed one.
+  double largest(double t, std::size_t rank) { return ranked(t, n_resamples_ - 1 - rank); }
+  double smallest(double t, std::size_t rank) { return ranked(t, rank); }
+  std::size_t n_resamples() const { return n_resamples_; }
 
  private:
-  double share(double t, double sign) {
-    std::size_t n = 0;
+  double ranked(double t, std::size_t position) {
     for (std::size_t r = 0; r < n_resamples_; ++r) {
       const double* noise = &noise_[r * observed_.size()];
       for (std::size_t i = 0; i < observed_.size(); ++i) {
         residuals_[i] = t * observed_[i] + noise[i];
       }
-      n += sign * (value_(residuals_) - error_) >= -1e-12 ? 1 : 0;
+      errors_[r] = value_(residuals_);
     }
-    return static_cast<double>(n) / static_cast<double>(n_resamples_);
+    const auto at = errors_.begin() + static_cast<std::ptrdiff_t>(position);
+    std::nth_element(errors_.begin(), at, errors_.end());
+    return *at - error_;
   }
 
   std::span<const double> observed_, noise_;
   std::size_t n_resamples_;
   const std::function<double(std::span<const double>)>& value_;
   const std::function<double(std::span<const double>)>& estimand_;
-  std::vector<double> residuals_;
+  std::vector<double> residuals_, errors_;
   double error_;
 };
 
-/// The largest t at which so large an error is still rare; 0 if it is not rare at 0.
-double lower_factor(Family& family, double tail) {
-  if (family.at_least(0.0) > tail) return 0.0;
-  double low = 0.0, high = 1.0;
+struct End {
+  double t, above;  // how far a ranked error lies above the observed one there
+};
+
+/// Where the line through both ends is 0.
+double crossing(const End& low, const End& high) {
+  const double rise = high.above - low.above;
+  return rise > 0.0 ? low.t + (high.t - low.t) * std::clamp(-low.above / rise, 0.0, 1.0) : low.t;
+}
+
+constexpr double kRounding = 1e-12;  // what differs by less is equal
+
+/// The largest t at which so large an error is still rare (at most `rank` resamples reach it); 0 if
+/// it is not rare at 0.
+double lower_factor(Family& family, std::size_t rank) {
+  End low{0.0, family.largest(0.0, rank)};
+  if (low.above >= -kRounding) return 0.0;
+  End high{1.0, family.largest(1.0, rank)};
   for (int step = 0; step < kBisections; ++step) {
-    const double middle = (low + high) / 2.0;
-    (family.at_least(middle) > tail ? high : low) = middle;
+    const double t = (low.t + high.t) / 2.0;
+    const End middle{t, family.largest(t, rank)};
+    (middle.above >= -kRounding ? high : low) = middle;
   }
-  return low;
+  return crossing(low, high);
 }
 
 /// The smallest t at which so small an error is rare.
-double upper_factor(Family& family, double tail) {
-  double low = 0.0, high = 1.0;
-  while (high < kLargestFactor && family.at_most(high) > tail) {
+double upper_factor(Family& family, std::size_t rank) {
+  End low{0.0, family.smallest(0.0, rank)}, high{1.0, family.smallest(1.0, rank)};
+  while (high.t < kLargestFactor && high.above <= kRounding) {
     low = high;
-    high *= 2.0;
+    high = {2.0 * high.t, family.smallest(2.0 * high.t, rank)};
   }
   for (int step = 0; step < kBisections; ++step) {
-    const double middle = (low + high) / 2.0;
-    (family.at_most(middle) > tail ? low : high) = middle;
+    const double t = (low.t + high.t) / 2.0;
+    const End middle{t, family.smallest(t, rank)};
+    (middle.above <= kRounding ? low : high) = middle;
   }
-  return high;
+  return low.above > kRounding ? low.t : crossing(low, high);
 }
 
 }  // namespace
@@ -106,8 +125,9 @@ Interval inverted_interval(std::span<const double> observed, std::span<const dou
                  "a row of noise per resample");
   Family family(observed, noise, n_resamples, value, estimand);
   const double tail = (1.0 - level) / 2.0;
-  return {Measured::of(family.truth(lower_factor(family, tail))),
-          Measured::of(family.truth(upper_factor(family, tail)))};
+  const auto rank = static_cast<std::size_t>(tail * static_cast<double>(n_resamples));
+  return {Measured::of(family.truth(lower_factor(family, rank))),
+          Measured::of(family.truth(upper_factor(family, rank)))};
 }
 
 Interval inverted_interval(const BinnedFunctional& error, const ConfidenceProfile& profile,

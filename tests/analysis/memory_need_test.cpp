@@ -29,7 +29,7 @@ TEST(MemoryNeed, grows_with_the_rows_and_with_the_classes_of_what_is_held_as_a_w
   options.calibrators = {"temperature"};
   EXPECT_EQ(bytes_needed(network_of(1000, 0, 1000), options) -
                 bytes_needed(network_of(1000, 0, 10), options),
-            1000 * (1000 - 10) * 16);  // probabilities and their bins
+            1000 * (1000 - 10) * 16);       // probabilities and their bins
   const auto many = std::int64_t{1} << 28;  // too large to be held: the classes do not count
   EXPECT_EQ(bytes_needed(network_of(many, 0, 1000), options),
             bytes_needed(network_of(many, 0, 10), options));
