@@ -13,9 +13,8 @@ namespace calsweep::analysis {
 namespace {
 
 constexpr std::string_view kNoValidation =
-    "no validation split: log one (data.validation_size of a sweep, a validation set of an "
-    "imported "
-    "record), or set analysis.cross_fitting_folds";
+    "no validation split: log one (data.validation_size of a sweep, "
+    "a validation set of an imported record), or set analysis.cross_fitting_folds";
 
 Predictions predictions_of(const CalibratedOutputs& outputs, std::span<const std::int32_t> labels,
                            const std::string& what) {

@@ -106,6 +106,8 @@ std::vector<std::string> BinnedRequest::names_of(const std::string& name) const 
   return names;
 }
 
+namespace {
+
 void request_equal_width(const ConfidenceProfile& profile, std::vector<MetricValue>& metrics,
                          BinnedRequest& request) {
   std::map<std::string, std::string> first_with;  // error and signature -> name
@@ -148,6 +150,15 @@ void request_sorted(const ConfidenceProfile& profile, std::vector<MetricValue>& 
   add("ece", "kumar2019-em", kumar, &BinnedErrors::l1);
   add("debiased_l2", "kumar2019-em", kumar, &BinnedErrors::debiased_l2);
   add("debiased_l2", "equal-width", equal_width_bins(profile, kBins), &BinnedErrors::debiased_l2);
+}
+
+}  // namespace
+
+BinnedRequest binned_request(const ConfidenceProfile& profile, std::vector<MetricValue>& metrics) {
+  BinnedRequest request;
+  request_equal_width(profile, metrics, request);
+  request_sorted(profile, metrics, request);
+  return request;
 }
 
 std::vector<CutFunctional> cut_errors(const ConfidenceProfile& profile,

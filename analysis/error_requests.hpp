@@ -28,12 +28,9 @@ struct BinnedRequest {
   std::vector<std::string> names_of(const std::string& name) const;
 };
 
-/// Every equal-width error that `metrics` has a value for, under every convention.
-void request_equal_width(const ConfidenceProfile& profile, std::vector<MetricValue>& metrics,
-                         BinnedRequest& request);
-/// `equal-mass`, `kumar2019-em` and debiased `equal-width` errors that `metrics` has values for.
-void request_sorted(const ConfidenceProfile& profile, std::vector<MetricValue>& metrics,
-                    BinnedRequest& request);
+/// Of what `metrics` has values for: every equal-width error under every convention, and the
+/// `equal-mass`, `kumar2019-em` and debiased `equal-width` errors.
+BinnedRequest binned_request(const ConfidenceProfile& profile, std::vector<MetricValue>& metrics);
 
 /// Errors that are no function of one partition, for floors: rank-split ones, the sweep, SmoothECE
 /// and MMCE, where `metrics` has values.

@@ -30,14 +30,14 @@ void add_results(const std::vector<SetOutputs>& sets, const std::vector<SetRows>
     const SummaryRequest request{set.set(), std::string(kNoCalibrator),
                                  is_test ? Detail::Full : Detail::Brief,
                                  is_test ? options.resamples : 0, result.id};
-    ClassColumns columns(set.rows);
+    FullSummaryInput input{set.brier_rows, set.rows.labels(), {}, {}, ""};
     std::optional<WholeProbabilities> whole;
-    FullSummaryInput input{
-        set.brier_rows, set.rows.labels(), [&](auto k) { return columns(k); }, {}, ""};
     if (is_test) {
       input.too_large = too_large_to_fit(set.rows);
       if (input.too_large.empty()) input.probabilities = whole.emplace(set.rows).values();
     }
+    ClassColumns columns(set.rows, input.probabilities);
+    input.class_column = [&](auto k) { return columns(k); };
     result.sets.push_back(summarize_set(request, set.predictions, input));
   }
   add_conformal(sets, options, result.id, result.sets);

@@ -97,7 +97,8 @@ SetRows pooled_rows(const std::vector<SetRows>& members, SetDescription descript
   return {std::move(description), read, members.front().limits()};
 }
 
-ClassColumns::ClassColumns(const SetRows& rows) : rows_(rows) {
+ClassColumns::ClassColumns(const SetRows& rows, std::span<const double> whole)
+    : rows_(rows), whole_(whole) {
   const std::int64_t bytes = std::max<std::int64_t>(1, rows.n_rows()) * 8;
   n_held_ = std::clamp<std::int64_t>(kBytesOfColumns / bytes, 1, rows.n_classes());
 }
@@ -115,14 +116,15 @@ void ClassColumns::load(std::int64_t first) {
     column.reserve(static_cast<std::size_t>(rows_.n_rows()));
   }
   const auto k = static_cast<std::size_t>(rows_.n_classes());
-  rows_.for_each_range([&](const RowRange& range) {
-    const auto probabilities = range.probabilities();
+  const auto add = [&](std::span<const double> probabilities) {
     for (std::size_t at = static_cast<std::size_t>(first); at < probabilities.size(); at += k) {
       for (std::size_t c = 0; c < columns_.size(); ++c) {
         columns_[c].push_back(probabilities[at + c]);
       }
     }
-  });
+  };
+  if (!whole_.empty()) return add(whole_);
+  rows_.for_each_range([&](const RowRange& range) { add(range.probabilities()); });
 }
 
 OodScores scores_of(const SetRows& rows, std::span<const OodScore> wanted) {

@@ -47,10 +47,11 @@ class PredictionSum {
 };
 
 /// The probabilities of a set class by class, as many classes in memory as fit 64 MiB: those that
-/// are asked for in ascending order are read once. `rows` must outlive it.
+/// are asked for in ascending order are read once, and those of a set that is held as a whole not
+/// again. `rows` and `whole` (all its probabilities, or empty) must outlive it.
 class ClassColumns {
  public:
-  explicit ClassColumns(const SetRows& rows);
+  explicit ClassColumns(const SetRows& rows, std::span<const double> whole = {});
   /// Of class k: [n]; valid until the next call.
   std::span<const double> operator()(std::int64_t k);
 
@@ -58,6 +59,7 @@ class ClassColumns {
   void load(std::int64_t first);
 
   const SetRows& rows_;
+  std::span<const double> whole_;
   std::int64_t n_held_ = 1, first_ = 0;
   std::vector<std::vector<double>> columns_;
 };

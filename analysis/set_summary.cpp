@@ -101,8 +101,9 @@ class Summary {
     add("mce", "equal-mass", equal_mass.max);
     add("rmsce", "equal-mass", equal_mass.l2);
     add("debiased_l2", "equal-width", equal_width_errors(profile).debiased_l2);
-    add("debiased_l2", "kumar2019-em", kumar_equal_mass_errors(profile).debiased_l2);
-    add("ece", "kumar2019-em", kumar_equal_mass_errors(profile).l1);
+    const auto kumar = kumar_equal_mass_errors(profile);
+    add("debiased_l2", "kumar2019-em", kumar.debiased_l2);
+    add("ece", "kumar2019-em", kumar.l1);
     add("ece", "tu-ace", rank_split_errors(profile).l1);
     add("rmsce", "hendrycks", hendrycks_errors(profile).l2);
     const auto sweep = sweep_error(profile);
@@ -159,8 +160,7 @@ class Summary {
     if (!has_uncertainty()) return;
     const UncertaintyInput input{profile, predictions_, brier_rows};
     if (!is_full()) return add_cell_uncertainty(input, request_, result_.metrics);
-    add_floors(input, request_, result_.metrics);
-    add_intervals(input, request_, result_.metrics);
+    add_row_uncertainty(input, request_, result_.metrics);
   }
 
  private:

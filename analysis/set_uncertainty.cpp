@@ -84,13 +84,8 @@ NullOptions null_options(const SummaryRequest& request) {
   return options;
 }
 
-}  // namespace
-
-void add_floors(const UncertaintyInput& input, const SummaryRequest& request,
-                std::vector<MetricValue>& metrics) {
-  BinnedRequest binned;
-  request_equal_width(input.profile, metrics, binned);
-  request_sorted(input.profile, metrics, binned);
+void add_floors(const UncertaintyInput& input, const BinnedRequest& binned,
+                const SummaryRequest& request, std::vector<MetricValue>& metrics) {
   NullRequest wanted;
   wanted.brier_top = false;
   wanted.binned = binned.functionals;
@@ -99,8 +94,9 @@ void add_floors(const UncertaintyInput& input, const SummaryRequest& request,
   take_floors(null_distribution(input.profile, wanted, null_options(request)), binned, metrics);
 }
 
-void add_intervals(const UncertaintyInput& input, const SummaryRequest& request,
-                   std::vector<MetricValue>& metrics) {
+/// Goes by the consistency p-values: after add_floors().
+void add_intervals(const UncertaintyInput& input, const BinnedRequest& binned,
+                   const SummaryRequest& request, std::vector<MetricValue>& metrics) {
   const auto& predictions = input.predictions;
   std::vector<RowMean> means;
   if (!predictions.nll_rows.empty() && all_finite(predictions.nll_rows)) {
@@ -109,9 +105,6 @@ void add_intervals(const UncertaintyInput& input, const SummaryRequest& request,
   if (!input.brier_rows.empty()) {
     means.push_back({uncertainty_name("brier", ""), input.brier_rows});
   }
-  BinnedRequest binned;
-  request_equal_width(input.profile, metrics, binned);
-  request_sorted(input.profile, metrics, binned);
   const std::vector<CutFunctional> cuts = {
       smooth_cuts(uncertainty_name("smece", ""), input.profile),
       kernel_cuts(uncertainty_name("mmce", ""), input.profile)};
@@ -132,6 +125,15 @@ void add_intervals(const UncertaintyInput& input, const SummaryRequest& request,
     }
   }
   take_inverted(binned, input.profile, residuals, metrics);
+}
+
+}  // namespace
+
+void add_row_uncertainty(const UncertaintyInput& input, const SummaryRequest& request,
+                         std::vector<MetricValue>& metrics) {
+  const auto binned = binned_request(input.profile, metrics);
+  add_floors(input, binned, request, metrics);
+  add_intervals(input, binned, request, metrics);
 }
 
 void add_classwise_uncertainty(const ClasswiseInput& input, const AdaptiveCells& adaptive,
@@ -156,9 +158,7 @@ void add_classwise_uncertainty(const ClasswiseInput& input, const AdaptiveCells&
 
 void add_cell_uncertainty(const UncertaintyInput& input, const SummaryRequest& request,
                           std::vector<MetricValue>& metrics) {
-  BinnedRequest binned;
-  request_equal_width(input.profile, metrics, binned);
-  request_sorted(input.profile, metrics, binned);
+  const auto binned = binned_request(input.profile, metrics);
   NullRequest wanted;
   wanted.ks = wanted.brier_top = false;
   wanted.binned = binned.functionals;

@@ -19,15 +19,12 @@ struct UncertaintyInput {
   std::span<const double> brier_rows;  ///< [n], or empty
 };
 
-/// Of calibration errors of the top label: `floor`, `floor_q95`, `p_consistent`. The draws are
-/// keyed by predictor, set and calibrator.
-void add_floors(const UncertaintyInput& input, const SummaryRequest& request,
-                std::vector<MetricValue>& metrics);
-
-/// `ci_low`, `ci_high` at 95 %: percentile intervals of means, basic ones of calibration errors,
-/// cut at 0 and 1. The draws are keyed by the set alone, so that those of methods are paired.
-void add_intervals(const UncertaintyInput& input, const SummaryRequest& request,
-                   std::vector<MetricValue>& metrics);
+/// Of means and of calibration errors of the top label, from rows. `floor`, `floor_q95`,
+/// `p_consistent`: their draws are keyed by predictor, set and calibrator. `ci_low`, `ci_high` at
+/// 95 %, cut at 0 and 1: their draws are keyed by the set alone, so that those of methods are
+/// paired.
+void add_row_uncertainty(const UncertaintyInput& input, const SummaryRequest& request,
+                         std::vector<MetricValue>& metrics);
 
 struct ClasswiseInput {
   std::int64_t n_classes;
